@@ -1,0 +1,2 @@
+//! The control command.
+fn main() {}
