@@ -1,1 +1,16 @@
-//! protocol
+//! What the Hallpass daemon and its callers must agree on: service traits, types, error codes, limits, framing and token text.
+//!
+//! Apps do not use this crate directly: `hallpass-client` is the way in. The one part meant for general use is the
+//! access token verifier in [`jws`], which needs nothing but a published key set.
+
+pub mod admin;
+pub mod auth;
+pub mod codec;
+pub mod error;
+pub mod hello;
+pub mod id;
+pub mod limits;
+pub mod paths;
+pub mod secret;
+pub mod time;
+pub mod token;

@@ -1,0 +1,158 @@
+//! The `Admin` service: what an administrator asks of the daemon. It has a socket of its own, so an app cannot even name one of these calls.
+//!
+//! Methods are only ever added at the end: their position is what crosses the wire.
+
+use serde::{Deserialize, Serialize};
+
+use crate::auth::{Answer, Revoked, SessionPage};
+use crate::id::{SessionId, UserId};
+use crate::secret::Password;
+use crate::time::{Millis, Stamp};
+
+/// What an administrator asks of the daemon.
+#[tarpc::service]
+pub trait Admin {
+    /// How the daemon is doing.
+    async fn status() -> Answer<Status>;
+    /// Adds a user.
+    async fn user_add(request: AddUser) -> Answer<UserInfo>;
+    /// Lists users by name, a page at a time, after the name given.
+    async fn user_list(after: Option<String>) -> Answer<UserPage>;
+    /// Shows one user.
+    async fn user_show(name: String) -> Answer<UserInfo>;
+    /// Lets a user log in again. Sessions that ended stay ended.
+    async fn user_enable(name: String) -> Answer<UserInfo>;
+    /// Ends a user's sessions and lets them log in no more.
+    async fn user_disable(name: String) -> Answer<UserInfo>;
+    /// Removes a user with all their sessions. The name is free at once; the identifier is never used again.
+    async fn user_remove(name: String) -> Answer<UserInfo>;
+    /// Sets a password and ends the user's sessions.
+    async fn user_set_password(name: String, password: Password) -> Answer<UserInfo>;
+    /// Replaces a user's roles; the next verification sees them.
+    async fn user_set_roles(name: String, roles: Vec<String>) -> Answer<UserInfo>;
+    /// Lists a user's living sessions, a page at a time, after the session given.
+    async fn session_list(name: String, after: Option<SessionId>) -> Answer<SessionPage>;
+    /// Ends sessions of any app.
+    async fn revoke(target: RevokeTarget) -> Answer<Revoked>;
+    /// The public keys that access tokens are signed with, as a JWK set (RFC 7517).
+    async fn key_jwks() -> Answer<String>;
+    /// The newest audit entries, or those after a number, oldest first.
+    async fn audit_tail(request: AuditTail) -> Answer<Vec<AuditEntry>>;
+}
+
+/// How the daemon is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's version.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// When it started to serve.
+    pub started: Millis,
+    /// Its state directory.
+    pub state_dir: String,
+    /// Identifies the database, as 32 hexadecimal digits.
+    pub database_id: String,
+    /// The `iss` of its access tokens.
+    pub issuer: String,
+    /// Size of the database file in bytes.
+    pub database_bytes: u64,
+    /// Users there are.
+    pub users: u64,
+    /// Sessions there are, ended ones that are not swept yet included.
+    pub sessions: u64,
+    /// Audit entries there are.
+    pub audit_entries: u64,
+    /// Open connections, this one included.
+    pub connections: u32,
+    /// Changes that wait for the writer.
+    pub write_queue: u32,
+    /// Password hashes that run or wait.
+    pub hash_queue: u32,
+    /// The newest change that is on disk.
+    pub stamp: Stamp,
+}
+
+/// A user to add.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AddUser {
+    /// The name to log in with.
+    pub name: String,
+    /// The password, if it is to be usable at once.
+    pub password: Option<Password>,
+    /// Roles.
+    pub roles: Vec<String>,
+}
+
+/// A user as an administrator sees them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserInfo {
+    /// The user, for ever.
+    pub user_id: UserId,
+    /// The name they log in with.
+    pub name: String,
+    /// Their roles.
+    pub roles: Vec<String>,
+    /// Whether they are kept from logging in.
+    pub disabled: bool,
+    /// Whether they have a password.
+    pub has_password: bool,
+    /// When they were added.
+    pub created: Millis,
+}
+
+/// One page of users, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserPage {
+    /// The users.
+    pub users: Vec<UserInfo>,
+    /// Where the next page starts, if there is one.
+    pub next: Option<String>,
+}
+
+/// Which sessions to end, of any app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RevokeTarget {
+    /// This one.
+    Session(SessionId),
+    /// All of the user with this name.
+    User(String),
+    /// Every session there is.
+    All,
+}
+
+/// Which audit entries to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditTail {
+    /// Only entries after this number; without it, the newest.
+    pub after: Option<u64>,
+    /// At most this many, and never more than a page.
+    pub count: u32,
+}
+
+/// One entry of the audit chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// Its number, counted from 1.
+    pub number: u64,
+    /// When it happened, in microseconds since 1970, and in which order.
+    pub stamp: Stamp,
+    /// What happened, as a stable word such as `session.revoke`.
+    pub event: String,
+    /// How it ended: `ok` or the code of the refusal.
+    pub outcome: String,
+    /// The user of the calling process.
+    pub caller_uid: u32,
+    /// The calling process as it was at connect; it proves nothing.
+    pub caller_pid: i32,
+    /// What the caller is known as.
+    pub app: String,
+    /// The user it was about.
+    pub user_id: Option<UserId>,
+    /// The session it was about.
+    pub session_id: Option<SessionId>,
+    /// What else there is to know, in words.
+    pub detail: String,
+    /// SHA-256 over this entry and the hash of the one before, as 64 hexadecimal digits.
+    pub hash: String,
+}

@@ -1,0 +1,266 @@
+//! The `Auth` service: what apps ask of the daemon.
+//!
+//! Methods are only ever added at the end: their position is what crosses the wire.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Refusal;
+use crate::id::{SessionId, UserId};
+use crate::secret::{AttemptId, Password, Token};
+use crate::time::Millis;
+
+/// The answer to any call: what was asked for, or why not.
+pub type Answer<T> = Result<T, Refusal>;
+
+/// What apps ask of the daemon.
+#[tarpc::service]
+pub trait Auth {
+    /// Who is at each end: the daemon's version and database, and what the calling app is known as.
+    async fn hello() -> Answer<Hello>;
+    /// Proves a user's password and opens a session.
+    async fn login(request: Login) -> Answer<Grant>;
+    /// Checks a session or access token and says whose it is, with the roles they have now.
+    async fn verify(request: Verify) -> Answer<Identity>;
+    /// Exchanges a refresh token for the next one and a fresh access token.
+    async fn refresh(request: Refresh) -> Answer<Grant>;
+    /// Ends sessions of the calling app.
+    async fn revoke(request: Revoke) -> Answer<Revoked>;
+    /// Lists a user's living sessions with the calling app.
+    async fn sessions(request: ListSessions) -> Answer<SessionPage>;
+    /// The public keys that access tokens are signed with, as a JWK set (RFC 7517).
+    async fn jwks() -> Answer<String>;
+}
+
+/// Who is at each end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The daemon's version.
+    pub version: String,
+    /// Identifies the database behind the daemon, as 32 hexadecimal digits.
+    pub database_id: String,
+    /// The `iss` of its access tokens.
+    pub issuer: String,
+    /// What the caller is known as.
+    pub app: String,
+    /// The audiences the caller may ask for; the first is taken when none is named.
+    pub audiences: Vec<String>,
+}
+
+/// The two kinds of session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionKind {
+    /// One session token, for a browser's cookie.
+    Cookie,
+    /// A short access token and a refresh token, for everything else.
+    Token,
+}
+
+impl SessionKind {
+    /// The kind as a stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cookie => "cookie",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// What an app says about where a request came from. Recorded as the app's word, never trusted as proof.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// The address the request came from.
+    pub ip: Option<IpAddr>,
+    /// The `User-Agent` header; cut to 256 bytes.
+    pub user_agent: Option<String>,
+    /// A name for the device that its user will recognise, at most 64 bytes.
+    pub device_label: Option<String>,
+    /// Anything that stays the same on one device, at most 256 bytes. Only its hash is kept.
+    pub device_fingerprint: Option<String>,
+}
+
+/// A request to log in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Login {
+    /// The user's name.
+    pub name: String,
+    /// Their password.
+    pub password: Password,
+    /// The kind of session to open.
+    pub kind: SessionKind,
+    /// The audience of the access token; the app's first when none is named.
+    pub audience: Option<String>,
+    /// The device token of an earlier login on this device.
+    pub device_token: Option<Token>,
+    /// Where the request came from.
+    pub context: Context,
+}
+
+/// What a login or a refresh gives.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Grant {
+    /// Whose session it is.
+    pub user_id: UserId,
+    /// The session.
+    pub session_id: SessionId,
+    /// The tokens.
+    pub tokens: GrantedTokens,
+    /// When the session ends unless it is used.
+    pub idle_deadline: Millis,
+    /// When the session ends in any case.
+    pub absolute_deadline: Millis,
+    /// Proves this device at the next login; given by a login, not by a refresh.
+    pub device_token: Option<Token>,
+}
+
+/// The tokens of a grant, by the kind of session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum GrantedTokens {
+    /// For a cookie session.
+    Cookie {
+        /// The session token.
+        session_token: Token,
+    },
+    /// For a token session.
+    Token {
+        /// The access token.
+        access_token: Token,
+        /// When the access token ends.
+        access_expires: Millis,
+        /// The refresh token that replaces the one that was shown.
+        refresh_token: Token,
+        /// Which refresh token of the session it is; a client never goes back to a smaller number.
+        generation: u32,
+    },
+}
+
+/// A request to verify a token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Verify {
+    /// A session token or an access token.
+    pub token: Token,
+    /// What the identity must meet.
+    pub needs: Needs,
+}
+
+/// What a verified identity must meet beyond being alive.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needs {
+    /// The audience an access token must be for; the app's first when none is named. A session token has no audience.
+    pub audience: Option<String>,
+    /// Roles of which the user must have every one.
+    pub roles: Vec<String>,
+    /// The longest time since the user last proved who they are, in seconds.
+    pub max_auth_age: Option<u64>,
+    /// The least level of that proof.
+    pub level: Option<u8>,
+}
+
+/// Who a token stands for, with the roles they have now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The user, for ever.
+    pub user_id: UserId,
+    /// The name they log in with now.
+    pub name: String,
+    /// The roles they have now.
+    pub roles: Vec<String>,
+    /// The session.
+    pub session_id: SessionId,
+    /// The app that opened it.
+    pub app: String,
+    /// The kind of session.
+    pub kind: SessionKind,
+    /// When the user last proved who they are.
+    pub auth_time: Millis,
+    /// The level of that proof: 1 after a login.
+    pub level: u8,
+    /// How they proved it (RFC 8176).
+    pub amr: Vec<String>,
+    /// When this answer itself ends.
+    pub expires_at: Millis,
+}
+
+/// A request to exchange a refresh token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Refresh {
+    /// The refresh token.
+    pub token: Token,
+    /// Made by the client for this exchange and sent again if its answer is lost.
+    pub attempt: Option<AttemptId>,
+    /// The audience of the access token; the app's first when none is named.
+    pub audience: Option<String>,
+    /// Where the request came from.
+    pub context: Context,
+}
+
+/// Which sessions of the calling app to end.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Revoke {
+    /// The one this token belongs to, whatever its kind.
+    Token(Token),
+    /// This one.
+    Session(SessionId),
+    /// All of a user's with the calling app, but for one if it is named.
+    User {
+        /// Whose.
+        user: UserId,
+        /// The one to leave alive.
+        except: Option<SessionId>,
+    },
+}
+
+/// What a revocation did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// Living sessions that it ended; zero when they were over before.
+    pub sessions: u64,
+}
+
+/// A request to list sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListSessions {
+    /// Whose.
+    pub user: UserId,
+    /// Continue after this session, the last of the page before.
+    pub after: Option<SessionId>,
+}
+
+/// One page of sessions, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionPage {
+    /// The sessions.
+    pub sessions: Vec<SessionInfo>,
+    /// Where the next page starts, if there is one.
+    pub next: Option<SessionId>,
+}
+
+/// A living session as its owner or an administrator sees it. The identifier opens nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionInfo {
+    /// The session.
+    pub session_id: SessionId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The app that opened it.
+    pub app: String,
+    /// Its kind.
+    pub kind: SessionKind,
+    /// When it was opened.
+    pub created: Millis,
+    /// When it was last used, to the minute.
+    pub last_seen: Millis,
+    /// When it ends if it is not used.
+    pub idle_deadline: Millis,
+    /// When it ends in any case.
+    pub absolute_deadline: Millis,
+    /// When the user last proved who they are.
+    pub auth_time: Millis,
+    /// How often it was refreshed.
+    pub refreshes: u32,
+    /// Where it was opened from, as the app said.
+    pub context: Context,
+}

@@ -1,0 +1,128 @@
+//! Identifiers of users and sessions: 128 bits, ordered by creation time, written as 26 characters of Crockford base32 (a ULID).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use ulid::Ulid;
+
+use crate::time::Millis;
+
+/// The text is not an identifier: 26 characters of Crockford base32 are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an identifier: 26 letters and digits are wanted, as printed when it was made")]
+pub struct BadId;
+
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// Builds the identifier of something created at `created`, made unique by 80 random bits.
+            #[must_use]
+            pub fn new(created: Millis, random: [u8; 10]) -> Self {
+                let mut bytes = [0; 16];
+                bytes[..6].copy_from_slice(&created.as_u64().to_be_bytes()[2..]);
+                bytes[6..].copy_from_slice(&random);
+                Self(bytes)
+            }
+
+            /// The identifier with these bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// The bytes, in the order in which they sort by creation time.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+
+            /// When the identifier was made, in milliseconds since 1970.
+            #[must_use]
+            pub fn created(&self) -> Millis {
+                let mut bytes = [0; 8];
+                bytes[2..].copy_from_slice(&self.0[..6]);
+                Millis::from_u64(u64::from_be_bytes(bytes))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(Ulid::from_bytes(self.0).array_to_str(&mut [0; ulid::ULID_LEN]))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadId;
+
+            /// Accepts exactly the text that `Display` writes, so that one identifier has one spelling.
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                let id = Self(Ulid::from_string(text).map_err(|_| BadId)?.to_bytes());
+                if id.to_string() == text { Ok(id) } else { Err(BadId) }
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                } else {
+                    Deserialize::deserialize(deserializer).map(Self)
+                }
+            }
+        }
+    };
+}
+
+identifier! {
+    /// A user, for ever: never reused, and the `sub` of every token.
+    UserId
+}
+identifier! {
+    /// A session, and with it its refresh family: the `sid` of every token.
+    SessionId
+}
+identifier! {
+    /// A device that a successful login has made known.
+    DeviceId
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_has_one_spelling_and_sorts_by_time() {
+        let older = SessionId::new(Millis::from_u64(1_700_000_000_000), [255; 10]);
+        let newer = SessionId::new(Millis::from_u64(1_700_000_000_001), [0; 10]);
+        assert!(older < newer && older.to_string() < newer.to_string());
+        assert_eq!(older.to_string().parse(), Ok(older));
+        assert_eq!(older.created().as_u64(), 1_700_000_000_000);
+        assert_eq!(older.to_string().to_lowercase().parse::<SessionId>(), Err(BadId));
+        for bad in [
+            "",
+            "0",
+            "8ZZZZZZZZZZZZZZZZZZZZZZZZZ",
+            "01ARZ3NDEKTSV4RRFFQ69G5FAVX",
+            "01ARZ3NDEKTSV4RRFFQ69G5FA\u{e9}",
+        ] {
+            assert_eq!(bad.parse::<SessionId>(), Err(BadId), "{bad}");
+        }
+    }
+}

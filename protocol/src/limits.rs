@@ -1,0 +1,43 @@
+//! Every size, count and wait that bounds what one side accepts from the other.
+
+use std::time::Duration;
+
+/// Largest frame on the `Auth` socket, in bytes.
+pub const AUTH_FRAME: usize = 16 * 1024;
+/// Largest frame on the `Admin` socket, in bytes.
+pub const ADMIN_FRAME: usize = 64 * 1024;
+/// How long a caller may take for its hello.
+pub const HELLO_DEADLINE: Duration = Duration::from_secs(2);
+/// How long one frame may take from its first byte to its last, in either direction.
+pub const FRAME_DEADLINE: Duration = Duration::from_secs(5);
+/// Longest time a request may ask to be worked on; a longer deadline is shortened to this.
+pub const REQUEST_DEADLINE: Duration = Duration::from_secs(60);
+/// Requests of one connection that may be under way at once.
+pub const REQUESTS_IN_FLIGHT: usize = 128;
+
+/// Longest password in bytes of UTF-8.
+pub const PASSWORD_BYTES: usize = 1024;
+/// Longest user name, role name or audience, in bytes.
+pub const NAME_BYTES: usize = 64;
+/// Most roles a user can have; they must also fit an access token.
+pub const ROLES: usize = 32;
+/// Longest user agent that is kept; what is longer is cut.
+pub const USER_AGENT_BYTES: usize = 256;
+/// Longest device label, in bytes.
+pub const DEVICE_LABEL_BYTES: usize = 64;
+/// Longest device fingerprint, in bytes.
+pub const DEVICE_FINGERPRINT_BYTES: usize = 256;
+/// Longest token text that is looked at, in bytes.
+pub const TOKEN_BYTES: usize = 4096;
+
+/// Most sessions in one page of an answer, so that the page always fits [`AUTH_FRAME`].
+pub const SESSIONS_PER_PAGE: usize = 20;
+/// Most users in one page of an answer, so that the page always fits [`ADMIN_FRAME`].
+pub const USERS_PER_PAGE: usize = 20;
+/// Most audit entries in one page of an answer, so that the page always fits [`ADMIN_FRAME`].
+pub const AUDIT_PER_PAGE: usize = 50;
+
+// A page of the widest rows must fit its frame: an oversize answer would end the connection for everyone on it.
+const _: () = assert!(SESSIONS_PER_PAGE * 768 <= AUTH_FRAME);
+const _: () = assert!(USERS_PER_PAGE * (ROLES * (NAME_BYTES + 1) + 256) <= ADMIN_FRAME);
+const _: () = assert!(AUDIT_PER_PAGE * 1024 <= ADMIN_FRAME);
