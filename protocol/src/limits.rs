@@ -11,7 +11,7 @@ pub const HELLO_DEADLINE: Duration = Duration::from_secs(2);
 /// How long one frame may take from its first byte to its last, in either direction.
 pub const FRAME_DEADLINE: Duration = Duration::from_secs(5);
 /// Longest time a request may ask to be worked on; a longer deadline is shortened to this.
-pub const REQUEST_DEADLINE: Duration = Duration::from_secs(60);
+pub const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
 /// Requests of one connection that may be under way at once.
 pub const REQUESTS_IN_FLIGHT: usize = 128;
 
