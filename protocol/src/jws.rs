@@ -1,7 +1,8 @@
 //! Access tokens: what they say, how they are written, and the one strict way to read them.
 //!
 //! An access token is a compact JWS (RFC 7515) with a header of exactly `alg`, `typ` and `kid`, the claims of
-//! [`AccessClaims`] and an Ed25519 signature. The issuer calls [`encode()`] and publishes a [`JwkSet`].
+//! [`AccessClaims`] and an Ed25519 signature. The issuer calls [`encode()`] and publishes a [`JwkSet`]; whoever
+//! is shown a token holds a [`Verifier`], or a bare [`KeySet`] where several audiences are accepted.
 //!
 //! Reading is strict because every looseness of a token format has been somebody's way in: there is one
 //! algorithm and it belongs to the key, nothing unsigned is acted on but the key's name, and any text that two
@@ -10,6 +11,7 @@
 mod encode;
 mod json;
 mod keys;
+mod verify;
 
 use std::borrow::Cow;
 
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use encode::{TooLarge, encode, encoded_len};
 pub use keys::{Jwk, JwkSet, JwksError, KeySet, thumbprint};
+pub use verify::{MAX_SKEW, Refused, Verifier};
 
 /// The longest token that is looked at, in bytes. Longer ones are refused before anything is decoded.
 pub const MAX_TOKEN_SEEN: usize = 4096;
@@ -29,7 +32,7 @@ const _: () = assert!(MAX_TOKEN_ISSUED <= MAX_TOKEN_SEEN);
 
 /// What an access token says, in the order in which it is written.
 ///
-/// Nothing has been checked in those that are built by hand.
+/// Those that come out of a [`Verifier`] have been checked. Those that are built by hand have not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessClaims {
     /// Who issued the token.
