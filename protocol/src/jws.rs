@@ -13,6 +13,9 @@ mod json;
 mod keys;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
