@@ -90,7 +90,7 @@ impl KeySet {
     /// The payload of a token that one of these keys has signed. What is in it is not looked at.
     fn signed_payload(&self, token: &str) -> Result<Vec<u8>, Refused> {
         if token.len() > MAX_TOKEN_SEEN {
-            return Err(Refused::TooLong);
+            return Err(Refused::Malformed);
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(Refused::Malformed)?;
         let (header, payload) = signing_input.split_once('.').ok_or(Refused::Malformed)?;
@@ -107,10 +107,7 @@ impl KeySet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// Longer than [`MAX_TOKEN_SEEN`].
-    #[error("the token is too long")]
-    TooLong,
-    /// Not three parts of canonical base64url with a JSON object in each of the first two.
+    /// Longer than [`MAX_TOKEN_SEEN`], or not three parts of canonical base64url with a JSON object in each of the first two.
     #[error("the token is malformed")]
     Malformed,
     /// The header does not say exactly what that of an access token says.
@@ -141,7 +138,6 @@ impl Refused {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Refused::TooLong => "too_long",
             Refused::Malformed => "malformed",
             Refused::UnsupportedHeader => "unsupported_header",
             Refused::UnknownKey => "unknown_key",

@@ -216,7 +216,6 @@ fn what_is_wrong_is_named_before_what_is_over() {
 #[test]
 fn refusals_have_stable_names() {
     let names = [
-        (Refused::TooLong, "too_long"),
         (Refused::Malformed, "malformed"),
         (Refused::UnsupportedHeader, "unsupported_header"),
         (Refused::UnknownKey, "unknown_key"),
