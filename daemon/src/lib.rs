@@ -1,1 +1,21 @@
-//! daemon
+//! The Hallpass daemon and its control command, as a library: the two binaries only name what they are.
+
+mod admin_service;
+mod auth_service;
+mod caller;
+mod clock;
+mod config;
+mod connection;
+mod daemon;
+mod daemon_main;
+mod domain;
+mod entropy;
+mod files;
+mod hex;
+mod keys;
+mod listener;
+mod password;
+mod shared;
+mod store;
+
+pub use daemon_main::daemon_main;
