@@ -1,1 +1,52 @@
-//! client
+//! The way in to Hallpass for apps on the same host.
+//!
+//! A [`Client`] speaks to the daemon over its Unix socket. Clone it freely: the clones share one connection, on which any number
+//! of calls are under way at once, and which is made anew by itself when the daemon was restarted.
+//!
+//! ```no_run
+//! # async fn serve(cookie: String) -> Result<(), hallpass_client::Error> {
+//! use hallpass_client::{Client, ErrorClass, Needs, Token};
+//!
+//! let hallpass = Client::connect_default().await?;
+//! match hallpass.verify(Token::new(cookie), Needs::default()).await {
+//!     Ok(identity) => println!("welcome, {} with {:?}", identity.name, identity.roles),
+//!     Err(error) if error.class() == ErrorClass::Login => println!("clear the cookie and log in: {error}"),
+//!     Err(error) => return Err(error),
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # What is asked twice
+//!
+//! A call whose connection breaks is asked once more on a fresh one where that is harmless: everything but [`Client::login`] and
+//! the changes an administrator makes. Those answer [`ErrorCode::Unknown`] once they may have reached the daemon, and
+//! [`ErrorCode::Unavailable`] when they certainly have not.
+//!
+//! # Features
+//!
+//! `admin` adds the administrator's calls, in the module `admin`.
+
+#[cfg(feature = "admin")]
+pub mod admin;
+mod attempt;
+mod calls;
+mod client;
+mod connection;
+mod dial;
+mod error;
+mod link;
+mod outgoing;
+mod unreachable;
+
+pub use attempt::new_attempt;
+pub use client::Client;
+pub use error::Error;
+pub use hallpass_protocol::auth::{
+    Context, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Needs, Refresh, Revoke, Revoked,
+    SessionInfo, SessionKind, SessionPage,
+};
+pub use hallpass_protocol::error::{ErrorClass, ErrorCode, Refusal};
+pub use hallpass_protocol::id::{BadId, DeviceId, SessionId, UserId};
+pub use hallpass_protocol::secret::{AttemptId, Password, Token};
+pub use hallpass_protocol::time::{Millis, Stamp};
+pub use unreachable::{Place, Unreachable};

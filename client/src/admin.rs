@@ -1,0 +1,175 @@
+//! The client of administrators, for the control command and its like. It needs the feature `admin` and the right to open `admin.sock`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use hallpass_protocol::admin::{
+    AddUser, AuditEntry, AuditTail, RevokeTarget, Status, UserInfo, UserPage,
+};
+use hallpass_protocol::admin::{AdminRequest, AdminResponse};
+use hallpass_protocol::auth::{Revoked, SessionPage};
+use hallpass_protocol::id::SessionId;
+use hallpass_protocol::limits::REQUEST_DEADLINE;
+use hallpass_protocol::paths;
+use hallpass_protocol::secret::Password;
+
+use crate::calls::{AdminCalls, answer};
+use crate::client::DEFAULT_DEADLINE;
+use crate::error::Error;
+use crate::link::{Link, Repeat};
+
+/// An administrator's way to the daemon. Its connection behaves like that of a [`Client`](crate::Client).
+///
+/// What only reads, and [`AdminClient::revoke`], is asked once more when the connection breaks; other changes are not.
+#[derive(Clone)]
+pub struct AdminClient {
+    link: Arc<Link<AdminCalls>>,
+    deadline: Duration,
+}
+
+impl fmt::Debug for AdminClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminClient").field("socket", &self.socket()).finish_non_exhaustive()
+    }
+}
+
+impl AdminClient {
+    /// Connects to the daemon behind this administrator's socket.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] if nobody answers there, [`Error::SentAway`] if whoever does will not serve this caller.
+    pub async fn connect(path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let link = Link::open(path.into()).await?;
+        Ok(Self { link: Arc::new(link), deadline: DEFAULT_DEADLINE })
+    }
+
+    /// Connects to the administrator's socket beside each place where [`Client::connect_default`](crate::Client::connect_default) looks.
+    ///
+    /// # Errors
+    /// As for [`AdminClient::connect`]; the error names every place that was tried.
+    pub async fn connect_default() -> Result<Self, Error> {
+        let beside = paths::auth_sockets().iter().map(|path| paths::admin_socket_beside(path)).collect();
+        let link = Link::open_first(beside).await?;
+        Ok(Self { link: Arc::new(link), deadline: DEFAULT_DEADLINE })
+    }
+
+    /// The same connection, with this much time for each call in all, connecting anew included: 10 s by default, 60 s at most.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline: deadline.min(REQUEST_DEADLINE), ..self }
+    }
+
+    /// The socket that this client speaks to.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        self.link.path()
+    }
+
+    /// How the daemon is doing.
+    pub async fn status(&self) -> Result<Status, Error> {
+        self.link
+            .call(self.deadline, Repeat::Harmless, || AdminRequest::Status {}, answer!(AdminResponse::Status))
+            .await
+    }
+
+    /// Adds a user.
+    pub async fn user_add(&self, user: AddUser) -> Result<UserInfo, Error> {
+        let request = || AdminRequest::UserAdd { request: user.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::UserAdd)).await
+    }
+
+    /// Lists users by name, a page at a time, after the name given.
+    pub async fn user_list(&self, after: Option<String>) -> Result<UserPage, Error> {
+        let request = || AdminRequest::UserList { after: after.clone() };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::UserList)).await
+    }
+
+    /// Shows one user.
+    pub async fn user_show(&self, name: impl Into<String>) -> Result<UserInfo, Error> {
+        let name = name.into();
+        let request = || AdminRequest::UserShow { name: name.clone() };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::UserShow)).await
+    }
+
+    /// Lets a user log in again. Sessions that ended stay ended.
+    pub async fn user_enable(&self, name: impl Into<String>) -> Result<UserInfo, Error> {
+        let name = name.into();
+        let request = || AdminRequest::UserEnable { name: name.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::UserEnable)).await
+    }
+
+    /// Ends a user's sessions and lets them log in no more.
+    pub async fn user_disable(&self, name: impl Into<String>) -> Result<UserInfo, Error> {
+        let name = name.into();
+        let request = || AdminRequest::UserDisable { name: name.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::UserDisable)).await
+    }
+
+    /// Removes a user with all their sessions. The name is free at once; the identifier is never used again.
+    pub async fn user_remove(&self, name: impl Into<String>) -> Result<UserInfo, Error> {
+        let name = name.into();
+        let request = || AdminRequest::UserRemove { name: name.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::UserRemove)).await
+    }
+
+    /// Sets a password and ends the user's sessions.
+    pub async fn user_set_password(
+        &self,
+        name: impl Into<String>,
+        password: Password,
+    ) -> Result<UserInfo, Error> {
+        let name = name.into();
+        let request = || AdminRequest::UserSetPassword { name: name.clone(), password: password.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::UserSetPassword)).await
+    }
+
+    /// Replaces a user's roles; the next verification sees them.
+    pub async fn user_set_roles(
+        &self,
+        name: impl Into<String>,
+        roles: Vec<String>,
+    ) -> Result<UserInfo, Error> {
+        let name = name.into();
+        let request = || AdminRequest::UserSetRoles { name: name.clone(), roles: roles.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::UserSetRoles)).await
+    }
+
+    /// Lists a user's living sessions, a page at a time, after the session given.
+    pub async fn session_list(
+        &self,
+        name: impl Into<String>,
+        after: Option<SessionId>,
+    ) -> Result<SessionPage, Error> {
+        let name = name.into();
+        let request = || AdminRequest::SessionList { name: name.clone(), after };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::SessionList)).await
+    }
+
+    /// Ends sessions of any app. When this returns, no verification accepts them any more.
+    ///
+    /// The count is of sessions that this asking ended: zero where an answer was lost and the call was made again.
+    pub async fn revoke(&self, target: RevokeTarget) -> Result<Revoked, Error> {
+        let request = || AdminRequest::Revoke { target: target.clone() };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::Revoke)).await
+    }
+
+    /// The public keys that access tokens are signed with, as a JWK set (RFC 7517).
+    pub async fn key_jwks(&self) -> Result<String, Error> {
+        self.link
+            .call(
+                self.deadline,
+                Repeat::Harmless,
+                || AdminRequest::KeyJwks {},
+                answer!(AdminResponse::KeyJwks),
+            )
+            .await
+    }
+
+    /// The newest audit entries, or those after a number, oldest first.
+    pub async fn audit_tail(&self, tail: AuditTail) -> Result<Vec<AuditEntry>, Error> {
+        let request = || AdminRequest::AuditTail { request: tail };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::AuditTail)).await
+    }
+}

@@ -1,0 +1,125 @@
+//! The client of apps.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallpass_protocol::auth::{
+    AuthRequest, AuthResponse, Grant, Hello, Identity, ListSessions, Login, Needs, Refresh, Revoke, Revoked,
+    SessionPage, Verify,
+};
+use hallpass_protocol::limits::REQUEST_DEADLINE;
+use hallpass_protocol::paths;
+use hallpass_protocol::secret::Token;
+
+use crate::attempt::new_attempt;
+use crate::calls::{AuthCalls, answer};
+use crate::error::Error;
+use crate::link::{Link, Repeat};
+
+/// How long a call may take unless [`Client::with_deadline`] says otherwise.
+pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// An app's way to the daemon.
+///
+/// Clones are cheap and share one connection, on which their calls are under way at the same time. A connection that broke is
+/// made anew by the next call. All of this happens on the tokio runtime that the calls are made on.
+#[derive(Clone)]
+pub struct Client {
+    link: Arc<Link<AuthCalls>>,
+    deadline: Duration,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("socket", &self.socket()).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Connects to the daemon behind this socket.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] if nobody answers there, [`Error::SentAway`] if whoever does will not serve this caller.
+    pub async fn connect(path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let link = Link::open(path.into()).await?;
+        Ok(Self { link: Arc::new(link), deadline: DEFAULT_DEADLINE })
+    }
+
+    /// Connects to the daemon where it is by default: `$HALLPASS_SOCKET` alone if that is set, else the host's, else the user's own.
+    ///
+    /// # Errors
+    /// As for [`Client::connect`]; the error names every place that was tried.
+    pub async fn connect_default() -> Result<Self, Error> {
+        let link = Link::open_first(paths::auth_sockets()).await?;
+        Ok(Self { link: Arc::new(link), deadline: DEFAULT_DEADLINE })
+    }
+
+    /// The same connection, with this much time for each call in all, connecting anew included: 10 s by default, 60 s at most.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { deadline: deadline.min(REQUEST_DEADLINE), ..self }
+    }
+
+    /// The socket that this client speaks to.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        self.link.path()
+    }
+
+    /// Who is at each end: the daemon's version and database, and what this app is known as.
+    pub async fn hello(&self) -> Result<Hello, Error> {
+        let request = || AuthRequest::Hello {};
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Hello)).await
+    }
+
+    /// Proves a user's password and opens a session.
+    ///
+    /// Never asked twice: after [`ErrorCode::Unknown`](crate::ErrorCode::Unknown) a session may be open whose tokens are lost. It
+    /// opens nothing and ends by itself; log in again.
+    pub async fn login(&self, login: Login) -> Result<Grant, Error> {
+        let request = || AuthRequest::Login { request: login.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AuthResponse::Login)).await
+    }
+
+    /// Checks a session or access token and says whose it is, with the roles they have now.
+    pub async fn verify(&self, token: Token, needs: Needs) -> Result<Identity, Error> {
+        let verify = Verify { token, needs };
+        let request = || AuthRequest::Verify { request: verify.clone() };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Verify)).await
+    }
+
+    /// Exchanges a refresh token for the next one and a fresh access token.
+    ///
+    /// A request without an attempt id is given one, so that asking again after a lost answer gives the same token. Bring one of
+    /// your own, from [`new_attempt`], to be able to do so yourself.
+    pub async fn refresh(&self, refresh: Refresh) -> Result<Grant, Error> {
+        let attempt = refresh.attempt.clone().or_else(|| new_attempt().ok());
+        // Without an attempt id a second asking can look like theft and end the session.
+        let repeat = if attempt.is_some() { Repeat::Harmless } else { Repeat::Never };
+        let refresh = Refresh { attempt, ..refresh };
+        let request = || AuthRequest::Refresh { request: refresh.clone() };
+        self.link.call(self.deadline, repeat, request, answer!(AuthResponse::Refresh)).await
+    }
+
+    /// Ends sessions of the calling app. When this returns, no verification accepts them any more.
+    ///
+    /// The count is of sessions that this asking ended: zero where an answer was lost and the call was made again.
+    pub async fn revoke(&self, revoke: Revoke) -> Result<Revoked, Error> {
+        let request = || AuthRequest::Revoke { request: revoke.clone() };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Revoke)).await
+    }
+
+    /// Lists a user's living sessions with the calling app, a page at a time.
+    pub async fn sessions(&self, list: ListSessions) -> Result<SessionPage, Error> {
+        let request = || AuthRequest::Sessions { request: list.clone() };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Sessions)).await
+    }
+
+    /// The public keys that access tokens are signed with, as a JWK set (RFC 7517).
+    pub async fn jwks(&self) -> Result<String, Error> {
+        let request = || AuthRequest::Jwks {};
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Jwks)).await
+    }
+}
