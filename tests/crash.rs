@@ -9,7 +9,7 @@ mod support;
 mod worker;
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use hallpass_client::admin::AdminClient;
@@ -155,6 +155,28 @@ async fn b9_a_token_that_was_rotated_away_is_reuse_after_a_kill() {
     assert_eq!(reuse.code(), ErrorCode::Reused);
     let (client, _) = kill_and_restart(&mut daemon).await;
     assert_eq!(refused(&client, &newest).await, [ErrorCode::Reused; 2], "nor is the end of the family");
+}
+
+/// B4 across an outage: a client that could not ask has lost no time.
+#[tokio::test]
+async fn b4_time_without_a_daemon_does_not_count_against_the_window() {
+    const WINDOW: Duration = Duration::from_secs(3);
+    let mut daemon = Daemon::with_settings("[refresh]\nper_minute = 0\nretry_window = \"3s\"\n").await;
+    let client = daemon.client().await;
+    add_user(&daemon.admin().await, "alice", PASSWORD, &[]).await;
+    let old = tokens(&client, "alice", PASSWORD).await.unwrap();
+    let next = client.refresh(refresh(&old.refresh)).await.map(Tokens::from).unwrap();
+    daemon.kill9();
+    // Nothing to wait for here but that time goes by.
+    sleep(WINDOW).await;
+    daemon.restart().await;
+    let served = Instant::now();
+    let client = daemon.client().await;
+    let again = client.refresh(refresh(&old.refresh)).await.map(Tokens::from).unwrap();
+    assert!(again.refresh.expose() == next.refresh.expose(), "the same successor");
+    sleep(WINDOW.saturating_sub(served.elapsed())).await;
+    let reuse = client.refresh(refresh(&old.refresh)).await.unwrap_err();
+    assert_eq!(reuse.code(), ErrorCode::Reused, "time with a daemon counts");
 }
 
 #[tokio::test]

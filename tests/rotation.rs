@@ -85,7 +85,7 @@ async fn alive(client: &Client, session: &Tokens) -> bool {
 #[tokio::test]
 async fn b1_64_callers_with_one_token_get_one_successor() {
     const CALLERS: usize = 64;
-    let rounds = number("HALLPASS_ROTATION_ROUNDS", 200);
+    let rounds = number("HALLPASS_ROTATION_ROUNDS", 1000);
     let house = house(FREE).await;
     let mut clients = Vec::new();
     for _ in 0..8 {

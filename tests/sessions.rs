@@ -9,12 +9,13 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use hallpass_client::admin::{AddUser, AdminClient, RevokeTarget};
 use hallpass_client::{
-    Client, Context, Error, ErrorClass, ErrorCode, Identity, ListSessions, Login, Needs, Refusal, Revoke,
-    SessionId, SessionKind, Token, UserId,
+    Client, Context, Error, ErrorClass, ErrorCode, Identity, ListSessions, Login, Needs, Password, Refusal,
+    Revoke, SessionId, SessionKind, Token, UserId,
 };
 use support::{Daemon, PASSWORD, add_user, clear_environment, cookie, login, refresh, tokens};
 
@@ -205,6 +206,37 @@ async fn c11_what_a_disable_has_ended_stays_ended() {
     }
     let new = tokens(&client, "alice", PASSWORD).await.unwrap();
     verify(&client, &new.access).await.unwrap();
+}
+
+/// A login takes its time over the password; what changes meanwhile goes before it.
+#[tokio::test]
+async fn c9_c11_a_login_that_began_before_a_change_does_not_outlive_it() {
+    let (_daemon, client, admin) = with_alice().await;
+    let user = admin.user_show("alice").await.unwrap().user_id;
+    let mut late = 0;
+    for round in 0..40 {
+        let change = async {
+            tokio::time::sleep(Duration::from_millis(round.into())).await;
+            if round % 4 == 0 {
+                let new = Password::new("another password of hers".to_owned());
+                admin.user_set_password("alice", new).await.unwrap();
+            } else {
+                admin.user_disable("alice").await.unwrap();
+            }
+        };
+        let (opened, ()) = tokio::join!(log_in_from(&client, round), change);
+        match opened {
+            Ok((access, _)) => assert_eq!(refused(&client, &access).await, ErrorCode::Revoked, "{round}"),
+            Err(error) => {
+                assert_eq!(error.code(), ErrorCode::InvalidCredentials, "{round}");
+                late += 1;
+            }
+        }
+        assert!(listed(&client, user).await.is_empty(), "round {round}");
+        admin.user_enable("alice").await.unwrap();
+        admin.user_set_password("alice", Password::new(PASSWORD.to_owned())).await.unwrap();
+    }
+    assert!(late > 0, "no change came while a password was looked at");
 }
 
 /// Logs in from an address of its own, so that tries at the same moment are not taken for guessing.
