@@ -9,7 +9,7 @@ mod support;
 mod worker;
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
 use hallpass_client::admin::AdminClient;
@@ -203,4 +203,24 @@ async fn g14_a_new_password_outlives_a_kill() {
     let old = tokens(&client, "alice", PASSWORD).await.unwrap_err();
     assert_eq!(old.code(), ErrorCode::InvalidCredentials);
     tokens(&client, "alice", NEW).await.unwrap();
+}
+
+/// G11: what was stored must not run the daemon's clock ahead of the wall's, or sessions would end early.
+#[tokio::test]
+async fn g11_however_often_it_is_started_the_daemon_knows_what_time_it_is() {
+    let (mut daemon, _, _, session) = with_alice().await;
+    for _ in 0..10 {
+        kill_and_restart(&mut daemon).await;
+        daemon.stop().await;
+        daemon.restart().await;
+    }
+    let (client, admin) = (daemon.client().await, daemon.admin().await);
+    client.verify(session.access, Needs::default()).await.unwrap();
+    let after = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let stamp = Duration::from_micros(admin.status().await.unwrap().stamp.0);
+    let started = Duration::from_millis(admin.status().await.unwrap().started.as_u64());
+    assert!(started <= after, "the clock is {:?} ahead", started.saturating_sub(after));
+    // Stamps are reserved ahead, but not further ahead with every start.
+    let most = Duration::from_secs(15);
+    assert!(stamp <= after + most, "stamps are {:?} ahead", stamp.saturating_sub(after));
 }
