@@ -96,10 +96,9 @@ impl<C: Calls> Connection<C> {
     }
 }
 
-/// What tarpc's server says on its own is either that there are too many requests or that something is wrong.
+/// What tarpc's server says by itself: that there are too many requests, or else that something is wrong.
+///
+/// Its words tell them apart. Its `kind` cannot: that is written as a signed number and read as an unsigned one, and so arrives as another.
 fn refusal(error: &ServerError) -> Refusal {
-    Refusal::new(match error.kind {
-        io::ErrorKind::WouldBlock => ErrorCode::Busy,
-        _ => ErrorCode::Internal,
-    })
+    Refusal::new(if error.detail.contains("throttled") { ErrorCode::Busy } else { ErrorCode::Internal })
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use hallpass_protocol::auth::Answer;
 use hallpass_protocol::error::{ErrorCode, Refusal};
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use crate::calls::Calls;
@@ -96,6 +97,10 @@ impl<C: Calls> Link<C> {
         sent: &Sent,
         request: impl Fn() -> C::Request,
     ) -> Result<C::Response, Error> {
+        if repeat == Repeat::Never {
+            // Lets the runtime notice that the daemon has hung up since the last call: sent on a dead connection, this would be lost.
+            yield_now().await;
+        }
         let mut last = false;
         loop {
             let connection = match self.connection().await {
@@ -153,4 +158,59 @@ fn connect<C: Calls>(path: PathBuf, patience: Duration) -> Connecting<C> {
         dialling.await.unwrap_or_else(stopped)
     };
     outcome.boxed().shared()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::AuthCalls;
+    use hallpass_protocol::hello::{Service, Status, receive, send_away};
+    use tempfile::TempDir;
+    use tokio::net::UnixListener;
+
+    /// A directory and two sockets in it of which none exists yet.
+    fn places() -> (TempDir, PathBuf, PathBuf) {
+        let dir = TempDir::new().unwrap();
+        let (first, second) = (dir.path().join("first.sock"), dir.path().join("second.sock"));
+        (dir, first, second)
+    }
+
+    async fn open_first(paths: [&Path; 2]) -> Result<PathBuf, Error> {
+        let paths = paths.map(Path::to_owned).into();
+        Link::<AuthCalls>::open_first(paths).await.map(|link| link.path().to_owned())
+    }
+
+    #[tokio::test]
+    async fn without_any_daemon_every_place_is_named() {
+        let (_dir, first, second) = places();
+        let text = open_first([&first, &second]).await.unwrap_err().to_string();
+        assert!(text.contains(first.to_str().unwrap()) && text.contains(second.to_str().unwrap()), "{text}");
+        assert!(text.contains("start it with"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn the_first_daemon_that_is_there_is_taken() {
+        let (_dir, first, second) = places();
+        let listener = UnixListener::bind(&second).unwrap();
+        let served = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            receive(&mut stream, Service::Auth, Duration::from_secs(1)).await.unwrap();
+        };
+        let (opened, ()) = tokio::join!(open_first([&first, &second]), served);
+        assert_eq!(opened.unwrap(), second);
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_sends_us_away_ends_the_search() {
+        let (_dir, first, second) = places();
+        let listener = UnixListener::bind(&first).unwrap();
+        // Nobody accepts on this one, so to go on to it would not end in time.
+        let _other = UnixListener::bind(&second).unwrap();
+        let served = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            send_away(&mut stream, Status::Forbidden, "not you").await.unwrap();
+        };
+        let (opened, ()) = tokio::join!(open_first([&first, &second]), served);
+        assert_eq!(opened.unwrap_err().code(), ErrorCode::Forbidden);
+    }
 }

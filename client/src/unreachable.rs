@@ -114,3 +114,42 @@ impl fmt::Display for Why<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use io::ErrorKind::{NotFound, PermissionDenied, TimedOut};
+
+    fn at(service: Service, path: &str, kind: io::ErrorKind) -> Unreachable {
+        Unreachable::at(service, Path::new(path), kind.into())
+    }
+
+    #[test]
+    fn a_shut_socket_names_the_group_that_opens_it() {
+        assert_eq!(
+            at(Service::Auth, "/run/hallpass/hallpass.sock", PermissionDenied).to_string(),
+            "cannot reach the daemon at /run/hallpass/hallpass.sock (permission denied); \
+             add this user to the group hallpass-clients (`usermod -aG hallpass-clients USER`) and log in anew"
+        );
+    }
+
+    #[test]
+    fn the_administrators_socket_has_no_group_to_join() {
+        let text = at(Service::Admin, "/run/hallpass/admin.sock", PermissionDenied).to_string();
+        assert!(text.contains("run this as root") && !text.contains("hallpass-clients"), "{text}");
+    }
+
+    #[test]
+    fn every_place_is_named_and_a_shut_one_decides_the_remedy() {
+        let text =
+            at(Service::Auth, "/a", PermissionDenied).and(at(Service::Auth, "/b", NotFound)).to_string();
+        assert!(text.contains("at /a (permission denied), nor at /b (there is no socket); add"), "{text}");
+    }
+
+    #[test]
+    fn a_silent_daemon_is_not_said_to_be_stopped() {
+        let text = at(Service::Auth, "/a", TimedOut).to_string();
+        assert!(text.contains("no answer in time") && text.contains("systemctl status"), "{text}");
+        assert!(!text.contains("not running"), "{text}");
+    }
+}

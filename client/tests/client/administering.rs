@@ -1,0 +1,150 @@
+//! The administrator's client: the same connection with other calls.
+
+use hallpass_client::admin::{
+    AddUser, AdminClient, AuditEntry, AuditTail, RevokeTarget, Status, UserInfo, UserPage,
+};
+use hallpass_client::{ErrorCode, Millis, Password, Refusal, Revoked, SessionId, SessionPage, UserId};
+use hallpass_protocol::admin::Admin;
+use hallpass_protocol::auth::Answer;
+use hallpass_protocol::hello::Service;
+use tarpc::context::Context;
+
+use crate::fake::{Act, Fake, Hand, converse};
+
+fn start() -> Fake {
+    let mut fake = Fake::absent();
+    fake.listen(|stream, hand| {
+        let administering = Administering(hand.clone());
+        converse(stream, Service::Admin, 8, hand, administering.serve())
+    });
+    fake
+}
+
+#[tokio::test]
+async fn reads_and_revocations_are_asked_again() {
+    let fake = start();
+    let client = AdminClient::connect(fake.socket()).await.unwrap();
+    fake.will([Act::HangUp]);
+    assert_eq!(client.user_show("alice").await.unwrap().name, "alice");
+    fake.will([Act::HangUp]);
+    assert_eq!(client.revoke(RevokeTarget::All).await.unwrap().sessions, 1);
+    assert_eq!(fake.calls(), ["user_show", "user_show", "revoke", "revoke"]);
+    assert_eq!(fake.connections(), 3);
+}
+
+#[tokio::test]
+async fn changes_are_never_sent_twice() {
+    let fake = start();
+    let client = AdminClient::connect(fake.socket()).await.unwrap();
+    fake.will((0..6).map(|_| Act::HangUp));
+    let password = || Password::new("secret".to_owned());
+    let user = AddUser { name: "alice".to_owned(), password: Some(password()), roles: Vec::new() };
+    for outcome in [
+        client.user_add(user).await,
+        client.user_enable("alice").await,
+        client.user_disable("alice").await,
+        client.user_remove("alice").await,
+        client.user_set_password("alice", password()).await,
+        client.user_set_roles("alice", Vec::new()).await,
+    ] {
+        assert_eq!(outcome.unwrap_err().code(), ErrorCode::Unknown);
+    }
+    assert_eq!(
+        fake.calls(),
+        ["user_add", "user_enable", "user_disable", "user_remove", "user_set_password", "user_set_roles"]
+    );
+}
+
+#[tokio::test]
+async fn every_call_has_its_own_answer() {
+    let fake = start();
+    let client = AdminClient::connect(fake.socket()).await.unwrap();
+    assert_eq!(client.status().await.unwrap_err().code(), ErrorCode::Unavailable);
+    assert_eq!(client.user_list(None).await.unwrap().next.unwrap(), "zoe");
+    assert_eq!(client.user_enable("bob").await.unwrap().name, "bob");
+    assert_eq!(client.session_list("bob", None).await.unwrap().next, None);
+    assert_eq!(client.key_jwks().await.unwrap(), "{}");
+    assert!(client.audit_tail(AuditTail { after: None, count: 1 }).await.unwrap().is_empty());
+    assert_eq!(
+        fake.calls(),
+        ["status", "user_list", "user_enable", "session_list", "key_jwks", "audit_tail"]
+    );
+}
+
+/// The administrator's half of the fake.
+#[derive(Clone)]
+struct Administering(Hand);
+
+impl Administering {
+    async fn user(self, call: &'static str, name: String) -> Answer<UserInfo> {
+        self.0.play(call).await?;
+        Ok(UserInfo {
+            user_id: UserId::from_bytes([1; 16]),
+            name,
+            roles: Vec::new(),
+            disabled: false,
+            has_password: true,
+            created: Millis::from_u64(0),
+        })
+    }
+}
+
+impl Admin for Administering {
+    async fn status(self, _: Context) -> Answer<Status> {
+        self.0.play("status").await?;
+        Err(Refusal::new(ErrorCode::Unavailable))
+    }
+
+    async fn user_add(self, _: Context, request: AddUser) -> Answer<UserInfo> {
+        self.user("user_add", request.name).await
+    }
+
+    async fn user_list(self, _: Context, _: Option<String>) -> Answer<UserPage> {
+        self.0.play("user_list").await?;
+        Ok(UserPage { users: Vec::new(), next: Some("zoe".to_owned()) })
+    }
+
+    async fn user_show(self, _: Context, name: String) -> Answer<UserInfo> {
+        self.user("user_show", name).await
+    }
+
+    async fn user_enable(self, _: Context, name: String) -> Answer<UserInfo> {
+        self.user("user_enable", name).await
+    }
+
+    async fn user_disable(self, _: Context, name: String) -> Answer<UserInfo> {
+        self.user("user_disable", name).await
+    }
+
+    async fn user_remove(self, _: Context, name: String) -> Answer<UserInfo> {
+        self.user("user_remove", name).await
+    }
+
+    async fn user_set_password(self, _: Context, name: String, _: Password) -> Answer<UserInfo> {
+        self.user("user_set_password", name).await
+    }
+
+    async fn user_set_roles(self, _: Context, name: String, _: Vec<String>) -> Answer<UserInfo> {
+        self.user("user_set_roles", name).await
+    }
+
+    async fn session_list(self, _: Context, _: String, _: Option<SessionId>) -> Answer<SessionPage> {
+        self.0.play("session_list").await?;
+        Ok(SessionPage { sessions: Vec::new(), next: None })
+    }
+
+    async fn revoke(self, _: Context, _: RevokeTarget) -> Answer<Revoked> {
+        self.0.play("revoke").await?;
+        Ok(Revoked { sessions: 1 })
+    }
+
+    async fn key_jwks(self, _: Context) -> Answer<String> {
+        self.0.play("key_jwks").await?;
+        Ok("{}".to_owned())
+    }
+
+    async fn audit_tail(self, _: Context, _: AuditTail) -> Answer<Vec<AuditEntry>> {
+        self.0.play("audit_tail").await?;
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,8 @@
+//! The client against a daemon that misbehaves on demand.
+
+#[cfg(feature = "admin")]
+mod administering;
+mod asking;
+mod fake;
+mod reaching;
+mod renewing;
