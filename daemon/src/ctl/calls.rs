@@ -202,3 +202,8 @@ async fn audit_tail(count: u32, after: Option<u64>, socket: &Socket<'_>, out: &m
         }
     }
 }
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
