@@ -20,10 +20,10 @@ use hallpass_protocol::id::{BadId, SessionId};
 )]
 pub(super) struct Cli {
     /// Print JSON: one object, or one a line for a list
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub(super) json: bool,
     /// The apps' socket; the admin socket lies beside it
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, display_order = 901, value_name = "PATH")]
     pub(super) socket: Option<PathBuf>,
     #[command(subcommand)]
     pub(super) verb: Verb,
@@ -46,7 +46,7 @@ pub(super) enum Verb {
     #[command(after_long_help = REFRESH_EXAMPLES)]
     Refresh(RefreshArgs),
     /// End sessions
-    #[command(after_long_help = REVOKE_EXAMPLES)]
+    #[command(after_long_help = REVOKE_EXAMPLES, override_usage = REVOKE_USAGE)]
     Revoke(RevokeArgs),
     /// List sessions
     #[command(subcommand)]
@@ -77,6 +77,8 @@ The token that was shown is used up: keep the new one from the answer.
 Examples:
   hallpass refresh                                   # asks for the token
   printf '%s\\n' \"$T\" | hallpass refresh - --json";
+
+const REVOKE_USAGE: &str = "hallpass revoke [OPTIONS] <--token [-] | --session <ID> | --user <NAME> | --all>";
 
 const REVOKE_EXAMPLES: &str = "\
 When the command returns, no app on this host accepts the sessions any more.
@@ -230,7 +232,7 @@ pub(super) struct RefreshArgs {
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("target").required(true).args(["token", "session", "user", "all"]))]
 pub(super) struct RevokeArgs {
-    /// The session of this token: `-` takes it from stdin, nothing asks for it
+    /// The session of a token: `-` takes it from the first line of stdin; without it you are asked
     #[arg(long, value_name = "-", value_parser = stdin, num_args = 0..=1)]
     #[expect(
         clippy::option_option,

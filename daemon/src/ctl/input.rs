@@ -10,6 +10,7 @@ use hallpass_protocol::secret::{Password, Token};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::failure::Failure;
+use super::render::text::neutral;
 use super::terminal::{Terminal, Unanswered};
 
 /// A line as it was typed, wiped when dropped.
@@ -17,15 +18,12 @@ type Line = Zeroizing<Vec<u8>>;
 
 /// A password that exists already.
 pub(super) fn password(name: &str, from_stdin: bool) -> Result<Password, Failure> {
-    let line = if piped(from_stdin) {
-        stdin_line(PASSWORD_BYTES)?
-    } else {
-        secret(
-            &terminal("a password", "--password-stdin")?,
-            &format!("Password of {}: ", shown(name)),
-            PASSWORD_BYTES,
-        )?
-    };
+    if piped(from_stdin) {
+        return to_password(stdin_line(PASSWORD_BYTES)?);
+    }
+    let terminal = terminal("a password", "--password-stdin")?;
+    let question = format!("Password of {}: ", neutral(name));
+    let [line] = secrets(&terminal, [&question], PASSWORD_BYTES)?;
     to_password(line)
 }
 
@@ -35,8 +33,8 @@ pub(super) fn new_password(name: &str, from_stdin: bool) -> Result<Password, Fai
         return to_password(stdin_line(PASSWORD_BYTES)?);
     }
     let terminal = terminal("a password", "--password-stdin")?;
-    let first = secret(&terminal, &format!("New password of {}: ", shown(name)), PASSWORD_BYTES)?;
-    let second = secret(&terminal, "The same again: ", PASSWORD_BYTES)?;
+    let question = format!("New password of {}: ", neutral(name));
+    let [first, second] = secrets(&terminal, [&question, "The same again: "], PASSWORD_BYTES)?;
     if first != second {
         return Err(Failure::usage("the two passwords differ; nothing was changed"));
     }
@@ -45,24 +43,29 @@ pub(super) fn new_password(name: &str, from_stdin: bool) -> Result<Password, Fai
 
 /// A token, without the space a copied one may bring along.
 pub(super) fn token(from_stdin: bool) -> Result<Token, Failure> {
-    let line = if piped(from_stdin) {
-        stdin_line(TOKEN_BYTES)?
-    } else {
-        secret(&terminal("a token", "`-`")?, "Token: ", TOKEN_BYTES)?
-    };
+    if piped(from_stdin) {
+        return to_token(stdin_line(TOKEN_BYTES)?);
+    }
+    let [line] = secrets(&terminal("a token", "`-`")?, ["Token: "], TOKEN_BYTES)?;
     to_token(line)
 }
 
-/// Goes on only if `--yes` was given or the word is typed.
+/// Goes on only if `--yes` was given or the word is typed by whoever sits at stdin.
 pub(super) fn confirm(yes: bool, consequence: &str, word: &str) -> Result<(), Failure> {
     if yes {
-        return Ok(());
+        Ok(())
+    } else {
+        consent(io::stdin().is_terminal().then(Terminal::open).flatten(), consequence, word)
     }
-    let terminal = io::stdin().is_terminal().then(Terminal::open).flatten().ok_or_else(|| {
-        Failure::usage(format!("{consequence}; nobody is there to confirm it, so give --yes if it is meant"))
-    })?;
-    let word = shown(word);
-    let question = format!("This cannot be undone: {consequence}. Type {word} to go on: ");
+}
+
+fn consent(terminal: Option<Terminal>, consequence: &str, word: &str) -> Result<(), Failure> {
+    let Some(terminal) = terminal else {
+        let why = format!("{consequence}; nobody is there to confirm it, so give --yes if it is meant");
+        return Err(Failure::Usage(why));
+    };
+    let word = neutral(word);
+    let question = format!("This cannot be undone: {}. Type {word} to go on: ", neutral(consequence));
     let typed = terminal.ask(&question, TOKEN_BYTES).map_err(unanswered)?;
     if typed.trim_ascii() == word.as_bytes() {
         Ok(())
@@ -85,8 +88,12 @@ fn terminal(what: &str, instead: &str) -> Result<Terminal, Failure> {
     })
 }
 
-fn secret(terminal: &Terminal, question: &str, max: usize) -> Result<Line, Failure> {
-    terminal.ask_secret(question, max).map_err(unanswered)
+fn secrets<const N: usize>(
+    terminal: &Terminal,
+    questions: [&str; N],
+    max: usize,
+) -> Result<[Line; N], Failure> {
+    terminal.ask_secrets(questions, max).map_err(unanswered)
 }
 
 fn unanswered(why: Unanswered) -> Failure {
@@ -153,13 +160,11 @@ fn to_text(mut line: Line) -> Option<String> {
     String::from_utf8(std::mem::take(&mut *line)).map_err(|error| error.into_bytes().zeroize()).ok()
 }
 
-fn shown(name: &str) -> String {
-    super::render::text::neutral(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ctl::terminal::tests::pair;
+    use std::io::Write;
 
     fn line(bytes: &[u8], max: usize) -> Option<Vec<u8>> {
         first_line(&mut &*bytes, max).unwrap().map(|line| line.to_vec())
@@ -215,5 +220,21 @@ mod tests {
                 matches!(take(bad), Err(Failure::Refused(refusal)) if refusal.code == ErrorCode::InvalidToken)
             );
         }
+    }
+
+    #[test]
+    fn f10_only_the_word_itself_is_consent() {
+        for (typed, goes_on) in
+            [("bob\n", true), (" bob \n", true), ("yes\n", false), ("\n", false), ("\x04", false)]
+        {
+            let (terminal, mut user) = pair();
+            user.write_all(typed.as_bytes()).unwrap();
+            let outcome = consent(Some(terminal), "bob is removed", "bob");
+            assert_eq!(outcome.is_ok(), goes_on, "{typed:?}: {outcome:?}");
+        }
+        assert!(
+            matches!(consent(None, "bob is removed", "bob"), Err(Failure::Usage(why)) if why.contains("--yes"))
+        );
+        assert!(confirm(true, "bob is removed", "bob").is_ok());
     }
 }

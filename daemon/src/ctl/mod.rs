@@ -67,8 +67,8 @@ fn block_on(cli: Cli, out: &mut Out<'_>) -> Result<(), Failure> {
 /// Says what is wrong with the arguments.
 fn explain(message: String, usage: &str, json: bool) -> u8 {
     let _ = out(&mut io::stdout(), json).fault(&Fault::usage(message), &mut io::stderr());
-    if !json && !usage.is_empty() {
-        let _ = writeln!(io::stderr(), "\n{usage}\n\nFor more, try --help.");
+    if !json {
+        let _ = writeln!(io::stderr(), "\n{usage}");
     }
     status::USAGE
 }

@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Signals that would end or stop this process while the terminal shows nothing.
 const HELD: [Signal; 5] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP];
@@ -60,21 +60,31 @@ impl Terminal {
         Ok(line)
     }
 
-    /// Asks for a line that is not shown. Of an overlong one, the first byte too many is the last that is kept.
-    pub(super) fn ask_secret(&self, question: &str, max: usize) -> Result<Zeroizing<Vec<u8>>, Unanswered> {
+    /// Asks for lines that are not shown, one after the other. Of an overlong one, the first byte too many is the last that is kept.
+    pub(super) fn ask_secrets<const N: usize>(
+        &self,
+        questions: [&str; N],
+        max: usize,
+    ) -> Result<[Zeroizing<Vec<u8>>; N], Unanswered> {
         let held = Held::new()?;
-        loop {
-            let quiet = Quiet::new(&self.tty)?;
+        let mut quiet = Quiet::new(&self.tty)?;
+        let mut lines = [(); N].map(|()| Zeroizing::new(Vec::with_capacity(max + 1)));
+        for (question, line) in questions.iter().zip(&mut lines) {
             (&self.tty).write_all(question.as_bytes())?;
-            let mut line = Zeroizing::new(Vec::with_capacity(max + 1));
-            let Some(signal) = self.read_quietly(&held, &mut line, max)? else { return Ok(line) };
-            drop(quiet);
-            (&self.tty).write_all(b"\n")?;
-            if signal != Signal::SIGTSTP {
-                return Err(Unanswered::Signal(signal));
+            while let Some(signal) = self.read_quietly(&held, line, max)? {
+                drop(quiet);
+                (&self.tty).write_all(b"\n")?;
+                if signal != Signal::SIGTSTP {
+                    return Err(Unanswered::Signal(signal));
+                }
+                Held::stop_here()?;
+                quiet = Quiet::new(&self.tty)?;
+                line.zeroize();
+                (&self.tty).write_all(question.as_bytes())?;
             }
-            Held::stop_here()?;
         }
+        drop(quiet);
+        Ok(lines)
     }
 
     /// Reads until the line is complete or one of the held signals comes, which it returns.
@@ -189,13 +199,13 @@ impl Drop for Held {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use nix::pty::openpty;
     use nix::sys::signal::pthread_sigmask;
 
     /// A terminal and the end its user types at.
-    fn pair() -> (Terminal, File) {
+    pub(in crate::ctl) fn pair() -> (Terminal, File) {
         let pty = openpty(None, None).unwrap();
         (Terminal { tty: File::from(pty.slave) }, File::from(pty.master))
     }
@@ -211,12 +221,13 @@ mod tests {
         String::from_utf8(bytes[..count].to_vec()).unwrap()
     }
 
-    /// Waits until the question is asked, then types; gives back what was shown, and the terminal's other end, which must outlive the question.
+    /// Waits until the question is asked, then types, and waits until each newline is shown. Gives back all that was shown, and the
+    /// terminal's other end, which must outlive the question.
     fn type_when_asked(mut user: File, text: &'static str) -> std::thread::JoinHandle<(String, File)> {
         std::thread::spawn(move || {
             let mut seen = shown(&mut user);
             user.write_all(text.as_bytes()).unwrap();
-            while !seen.ends_with('\n') {
+            while seen.matches('\n').count() < text.matches('\n').count() {
                 seen.push_str(&shown(&mut user));
             }
             (seen, user)
@@ -227,7 +238,7 @@ mod tests {
     fn a_secret_is_read_to_its_newline_and_never_shown() {
         let (terminal, user) = pair();
         let typist = type_when_asked(user, "correct horse \n");
-        let line = terminal.ask_secret("Password: ", 100).unwrap();
+        let [line] = terminal.ask_secrets(["Password: "], 100).unwrap();
         assert_eq!(*line, b"correct horse ");
         let (seen, _user) = typist.join().unwrap();
         assert_eq!(seen, "Password: \r\n");
@@ -246,16 +257,25 @@ mod tests {
     fn an_overlong_line_keeps_one_byte_too_many_and_leaves_none_behind() {
         let (terminal, mut user) = pair();
         user.write_all(&[&[b'x'; 600][..], b"\n"].concat()).unwrap();
-        assert_eq!(terminal.ask_secret("Password: ", 500).unwrap().len(), 501);
+        assert_eq!(terminal.ask_secrets(["Password: "], 500).unwrap()[0].len(), 501);
         user.write_all(b"next\n").unwrap();
-        assert_eq!(*terminal.ask_secret("Password: ", 500).unwrap(), b"next");
+        assert_eq!(*terminal.ask_secrets(["Password: "], 500).unwrap()[0], b"next");
+    }
+
+    #[test]
+    fn two_secrets_may_be_typed_in_one_go() {
+        let (terminal, user) = pair();
+        let typist = type_when_asked(user, "one\ntwo\n");
+        let [first, second] = terminal.ask_secrets(["New: ", "Again: "], 100).unwrap();
+        assert_eq!((first.as_slice(), second.as_slice()), (&b"one"[..], &b"two"[..]));
+        assert!(!typist.join().unwrap().0.contains("two"));
     }
 
     #[test]
     fn the_end_of_file_key_is_no_answer() {
         let (terminal, mut user) = pair();
         user.write_all(b"\x04").unwrap();
-        assert!(matches!(terminal.ask_secret("Password: ", 100), Err(Unanswered::Closed)));
+        assert!(matches!(terminal.ask_secrets(["Password: "], 100), Err(Unanswered::Closed)));
         assert!(echoes(&terminal));
     }
 
@@ -268,7 +288,7 @@ mod tests {
             let block = SigSet::from_iter([signal]);
             pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&block), Some(&mut before)).unwrap();
             raise(signal).unwrap();
-            let outcome = terminal.ask_secret("Password: ", 100);
+            let outcome = terminal.ask_secrets(["Password: "], 100);
             before.thread_set_mask().unwrap();
             assert!(matches!(outcome, Err(Unanswered::Signal(came)) if came == signal), "{outcome:?}");
             assert!(echoes(&terminal));

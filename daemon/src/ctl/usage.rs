@@ -56,7 +56,10 @@ fn reject(error: &clap::Error, argv: &[OsString], json: bool) -> Rejected {
             usage: error.render().to_string().trim_end().to_owned(),
             json,
         },
-        _ => Rejected::Wrong { message: explain(error, argv), usage: own(error, ContextKind::Usage), json },
+        _ => {
+            let usage = format!("{}\n\nFor more, try --help.", own(error, ContextKind::Usage));
+            Rejected::Wrong { message: explain(error, argv), usage: usage.trim_start().to_owned(), json }
+        }
     }
 }
 
@@ -305,7 +308,7 @@ mod tests {
         ] {
             assert_eq!(wrong(line).0, message, "{line}");
         }
-        assert_eq!(wrong("login").1, "Usage: hallpass login <NAME>");
+        assert_eq!(wrong("login").1, "Usage: hallpass login <NAME>\n\nFor more, try --help.");
     }
 
     #[test]
