@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hallpass_protocol::codec::{End, WireCodec};
@@ -40,11 +42,16 @@ pub(crate) enum CallError {
 pub(crate) struct Connection<C: Calls> {
     channel: Channel<Outgoing<C::Request>, C::Response>,
     dispatch: AbortHandle,
+    broken: Arc<AtomicBool>,
 }
 
 impl<C: Calls> Clone for Connection<C> {
     fn clone(&self) -> Self {
-        Self { channel: self.channel.clone(), dispatch: self.dispatch.clone() }
+        Self {
+            channel: self.channel.clone(),
+            dispatch: self.dispatch.clone(),
+            broken: Arc::clone(&self.broken),
+        }
     }
 }
 
@@ -70,12 +77,14 @@ impl<C: Calls> Connection<C> {
         config.max_in_flight_requests = IN_FLIGHT;
         config.pending_request_buffer = IN_FLIGHT;
         let NewClient { client: channel, dispatch } = tarpc::client::new(config, transport);
-        Self { channel, dispatch: tokio::spawn(dispatch).abort_handle() }
+        Self { channel, dispatch: tokio::spawn(dispatch).abort_handle(), broken: Arc::default() }
     }
 
     /// Whether the connection was still good when last looked at.
+    ///
+    /// A caller learns that it broke a little before the task that serves it has ended, so the two are looked at separately.
     pub(crate) fn is_alive(&self) -> bool {
-        !self.dispatch.is_finished()
+        !self.broken.load(Ordering::Acquire) && !self.dispatch.is_finished()
     }
 
     /// Asks, and waits for the answer until `deadline`, which the daemon is told as well.
@@ -87,7 +96,10 @@ impl<C: Calls> Connection<C> {
         let mut context = context::current();
         context.deadline = deadline.into_std();
         self.channel.call(context, request).await.map_err(|error| match error {
-            RpcError::Shutdown | RpcError::Channel(_) => CallError::Broken,
+            RpcError::Shutdown | RpcError::Channel(_) => {
+                self.broken.store(true, Ordering::Release);
+                CallError::Broken
+            }
             // Only encoding comes before a request is in the write buffer, and only its length can be wrong.
             RpcError::Send(_) => CallError::Failed(Error::TooLarge { limit: C::FRAME }),
             RpcError::DeadlineExceeded => CallError::Failed(Error::NoAnswer),

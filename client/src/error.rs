@@ -80,10 +80,6 @@ impl Error {
         Self::Unreachable(Unreachable::at(service, path, error))
     }
 
-    pub(crate) fn not_tried(service: Service) -> Self {
-        Self::Unreachable(Unreachable::nowhere(service))
-    }
-
     pub(crate) fn at_hello(service: Service, path: &Path, error: HelloError) -> Self {
         let (code, sentence) = match error {
             HelloError::Io(error) => return Self::unreachable(service, path, error),

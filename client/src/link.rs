@@ -16,6 +16,7 @@ use crate::connection::{CallError, Connection};
 use crate::dial::dial;
 use crate::error::Error;
 use crate::outgoing::{Outgoing, Sent};
+use crate::unreachable::Unreachable;
 
 /// How long a call waits for a daemon that is being restarted.
 const RECONNECT_PATIENCE: Duration = Duration::from_secs(1);
@@ -50,19 +51,14 @@ impl<C: Calls> Link<C> {
     ///
     /// One that answers and sends us away ends the search: its reason is worth more than another daemon.
     pub(crate) async fn open_first(paths: Vec<PathBuf>) -> Result<Self, Error> {
-        let mut missed: Option<Error> = None;
+        let mut missed = Unreachable::nowhere(C::SERVICE);
         for path in paths {
             match Self::open(path).await {
-                Err(Error::Unreachable(place)) => {
-                    missed = Some(match missed {
-                        Some(Error::Unreachable(earlier)) => Error::Unreachable(earlier.and(place)),
-                        _ => Error::Unreachable(place),
-                    });
-                }
+                Err(Error::Unreachable(place)) => missed = missed.and(place),
                 outcome => return outcome,
             }
         }
-        Err(missed.unwrap_or_else(|| Error::not_tried(C::SERVICE)))
+        Err(missed.into())
     }
 
     /// The socket.

@@ -104,6 +104,13 @@ async fn no_answer_in_time_is_an_unknown_outcome() {
 }
 
 #[tokio::test]
+async fn the_longest_deadline_is_only_as_long_as_allowed() {
+    let fake = Fake::start();
+    let client = Client::connect(fake.socket()).await.unwrap().with_deadline(Duration::MAX);
+    verify(&client, "hps_a").await.unwrap();
+}
+
+#[tokio::test]
 async fn what_is_too_large_is_not_sent_and_harms_nobody_else() {
     let fake = Fake::start();
     let client = Client::connect(fake.socket()).await.unwrap();

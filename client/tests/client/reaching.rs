@@ -1,5 +1,6 @@
 //! Daemons that are not there, or that send the client away: each told in a sentence that says what to do.
 
+use std::future::pending;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,18 @@ async fn a_daemon_that_hangs_up_at_hello_is_unreachable() {
     let error = Client::connect(fake.socket()).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unavailable);
     assert!(error.to_string().contains("closed before an answer"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_is_silent_at_hello_is_not_waited_for_for_ever() {
+    let mut fake = Fake::absent();
+    fake.listen(|stream, _| async move {
+        pending::<()>().await;
+        drop(stream);
+    });
+    let error = Client::connect(fake.socket()).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unavailable);
+    assert!(error.to_string().contains("no answer in time"), "{error}");
 }
 
 #[tokio::test]

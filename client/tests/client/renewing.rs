@@ -49,6 +49,24 @@ async fn many_callers_make_one_connection() {
     assert_eq!(fake.connections(), 2);
 }
 
+/// With threads, a caller can learn that the connection broke before the task that served it has ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_second_asking_is_never_on_the_connection_that_broke() {
+    let fake = Fake::start();
+    let client = Client::connect(fake.socket()).await.unwrap();
+    for round in 1..=100 {
+        fake.will([Act::HangUp]);
+        let asking = (0..8).map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { verify(&client, "hps_a").await })
+        });
+        for outcome in join_all(asking).await {
+            outcome.unwrap().unwrap();
+        }
+        assert_eq!(fake.connections(), round + 1);
+    }
+}
+
 #[tokio::test]
 async fn a_refresh_is_asked_again_with_the_same_attempt() {
     let fake = Fake::start();
