@@ -1,5 +1,23 @@
-//! The Hallpass session daemon and its control command.
+//! The Hallpass daemon and its control command, as a library: the two binaries only name what they are.
 
+mod admin_service;
+mod auth_service;
+mod caller;
+mod clock;
+mod config;
+mod connection;
 mod ctl;
+mod daemon;
+mod daemon_main;
+mod domain;
+mod entropy;
+mod files;
+mod hex;
+mod keys;
+mod listener;
+mod password;
+mod shared;
+mod store;
 
 pub use ctl::ctl_main;
+pub use daemon_main::daemon_main;

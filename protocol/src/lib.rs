@@ -9,6 +9,7 @@ pub mod codec;
 pub mod error;
 pub mod hello;
 pub mod id;
+pub mod jws;
 pub mod limits;
 pub mod paths;
 pub mod secret;

@@ -17,7 +17,7 @@ pub const MAC_BYTES: usize = 32;
 const BODY_MAX: usize = 16 + 16 + 2;
 
 /// Which generation of the MAC root key made a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MacKeyId(pub u16);
 

@@ -11,7 +11,6 @@ mod usage;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use hallpass_protocol::time::Millis;
 use nix::sys::signal::raise;
@@ -20,6 +19,8 @@ use args::Cli;
 use failure::{Failure, Fault, status};
 use render::Out;
 use usage::Rejected;
+
+use crate::clock::{SystemTime, TimeSource};
 
 /// Runs `hallpass` with the arguments of this process.
 #[must_use]
@@ -81,7 +82,7 @@ fn said(written: io::Result<()>) -> u8 {
 }
 
 fn out(to: &mut dyn Write, json: bool) -> Out<'_> {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = Millis::from_u64(SystemTime.wall_micros() / 1000);
     let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
-    Out { to, json, now: Millis::default().plus(since_1970), width }
+    Out { to, json, now, width }
 }

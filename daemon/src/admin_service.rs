@@ -1,0 +1,237 @@
+//! The administrator's calls. One straight line for each.
+
+use std::sync::Arc;
+
+use hallpass_protocol::admin::{
+    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, RevokeTarget, Status, UserInfo, UserPage,
+};
+use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::id::SessionId;
+use hallpass_protocol::limits::{AUDIT_PER_PAGE, USERS_PER_PAGE};
+use hallpass_protocol::secret::Password;
+use tarpc::context;
+
+use crate::auth_service::{ended, session_page};
+use crate::connection::guarded;
+use crate::domain::account::{Change, Name, Roles, User, no_such_user};
+use crate::domain::command::Command;
+use crate::domain::effect::Outcome;
+use crate::domain::policy::{Operation, Permit, Principal, admit};
+use crate::domain::revocation::Target;
+use crate::shared::{Shared, unreadable};
+use crate::store::AuditRecord;
+
+/// The administrator's service, for one caller.
+#[derive(Clone)]
+pub(crate) struct AdminService {
+    shared: Arc<Shared>,
+    caller: Arc<Principal>,
+}
+
+/// No administrator's call is frequent enough to be worth answering in place.
+pub(crate) fn is_cheap(_: &AdminRequest) -> bool {
+    false
+}
+
+impl Admin for AdminService {
+    async fn status(self, _: context::Context) -> Answer<Status> {
+        guarded(async { self.answer_status() }).await
+    }
+
+    async fn user_add(self, _: context::Context, request: AddUser) -> Answer<UserInfo> {
+        guarded(self.add_user(request)).await
+    }
+
+    async fn user_list(self, _: context::Context, after: Option<String>) -> Answer<UserPage> {
+        guarded(async { self.list_users(after.as_deref()) }).await
+    }
+
+    async fn user_show(self, _: context::Context, name: String) -> Answer<UserInfo> {
+        guarded(async { self.user(&name).map(user_info) }).await
+    }
+
+    async fn user_enable(self, _: context::Context, name: String) -> Answer<UserInfo> {
+        guarded(self.change(name, Change::Enable)).await
+    }
+
+    async fn user_disable(self, _: context::Context, name: String) -> Answer<UserInfo> {
+        guarded(self.change(name, Change::Disable)).await
+    }
+
+    async fn user_remove(self, _: context::Context, name: String) -> Answer<UserInfo> {
+        guarded(self.change(name, Change::Remove)).await
+    }
+
+    async fn user_set_password(
+        self,
+        _: context::Context,
+        name: String,
+        password: Password,
+    ) -> Answer<UserInfo> {
+        guarded(async {
+            let _permit = self.admit()?;
+            let hash = self.shared.hasher.hash_new(&password).await?;
+            self.change(name, Change::SetPassword(hash)).await
+        })
+        .await
+    }
+
+    async fn user_set_roles(self, _: context::Context, name: String, roles: Vec<String>) -> Answer<UserInfo> {
+        guarded(async { self.change(name, Change::SetRoles(Roles::parse(roles)?)).await }).await
+    }
+
+    async fn session_list(
+        self,
+        _: context::Context,
+        name: String,
+        after: Option<SessionId>,
+    ) -> Answer<SessionPage> {
+        guarded(async {
+            let permit = self.admit()?;
+            let user = self.user(&name)?.id;
+            session_page(&self.shared, &permit, &ListSessions { user, after })
+        })
+        .await
+    }
+
+    async fn revoke(self, _: context::Context, target: RevokeTarget) -> Answer<Revoked> {
+        guarded(self.answer_revoke(target)).await
+    }
+
+    async fn key_jwks(self, _: context::Context) -> Answer<String> {
+        guarded(async {
+            let _permit = self.admit()?;
+            Ok(self.shared.keys.jwks().to_owned())
+        })
+        .await
+    }
+
+    async fn audit_tail(self, _: context::Context, request: AuditTail) -> Answer<Vec<AuditEntry>> {
+        guarded(async { self.answer_audit(&request) }).await
+    }
+}
+
+impl AdminService {
+    /// The service for this caller.
+    pub(crate) fn new(shared: Arc<Shared>, caller: Arc<Principal>) -> Self {
+        Self { shared, caller }
+    }
+
+    fn admit(&self) -> Answer<Permit> {
+        admit(&self.caller, Operation::Administer)
+    }
+
+    fn answer_status(&self) -> Answer<Status> {
+        let _permit = self.admit()?;
+        let shared = &self.shared;
+        let counts = shared.snapshot()?.counts().map_err(unreadable)?;
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started: shared.started,
+            state_dir: shared.state_dir.display().to_string(),
+            database_id: crate::hex::encode(shared.store.database_id()),
+            issuer: shared.issuer.clone(),
+            database_bytes: shared.store.bytes().map_err(unreadable)?,
+            users: counts.users,
+            sessions: counts.sessions,
+            audit_entries: counts.audit_entries,
+            connections: number(shared.places.taken()),
+            write_queue: number(shared.writer.waiting()),
+            hash_queue: number(shared.hasher.queued()),
+            stamp: shared.writer.visible(),
+        })
+    }
+
+    async fn add_user(&self, request: AddUser) -> Answer<UserInfo> {
+        let permit = self.admit()?;
+        let (name, roles) = (Name::parse(&request.name)?, Roles::parse(request.roles)?);
+        let password = match &request.password {
+            Some(password) => Some(self.shared.hasher.hash_new(password).await?),
+            None => None,
+        };
+        changed(self.shared.write(permit, Command::AddUser { name, password, roles }).await?)
+    }
+
+    fn list_users(&self, after: Option<&str>) -> Answer<UserPage> {
+        let _permit = self.admit()?;
+        let users = self.shared.snapshot()?.users_after(after, USERS_PER_PAGE).map_err(unreadable)?;
+        let next = if users.len() == USERS_PER_PAGE {
+            users.last().map(|user| user.name.as_str().to_owned())
+        } else {
+            None
+        };
+        Ok(UserPage { users: users.into_iter().map(user_info).collect(), next })
+    }
+
+    fn user(&self, name: &str) -> Answer<User> {
+        let _permit = self.admit()?;
+        let name = Name::parse(name)?;
+        let user = self.shared.snapshot()?.user_named(name.as_str()).map_err(unreadable)?;
+        user.ok_or_else(no_such_user)
+    }
+
+    async fn change(&self, name: String, change: Change) -> Answer<UserInfo> {
+        let permit = self.admit()?;
+        let name = Name::parse(&name)?;
+        changed(self.shared.write(permit, Command::ChangeUser(name, change)).await?)
+    }
+
+    async fn answer_revoke(&self, target: RevokeTarget) -> Answer<Revoked> {
+        let permit = self.admit()?;
+        let target = match target {
+            RevokeTarget::Session(session) => Target::Session(session),
+            RevokeTarget::User(name) => Target::User(Name::parse(&name)?),
+            RevokeTarget::All => Target::Everything,
+        };
+        ended(self.shared.write(permit, Command::Revoke(target)).await?)
+    }
+
+    fn answer_audit(&self, request: &AuditTail) -> Answer<Vec<AuditEntry>> {
+        let _permit = self.admit()?;
+        let count = usize::try_from(request.count).unwrap_or(usize::MAX).clamp(1, AUDIT_PER_PAGE);
+        let snapshot = self.shared.snapshot()?;
+        let after = match request.after {
+            Some(number) => number,
+            None => snapshot.last_audit().map_err(unreadable)?.saturating_sub(count as u64),
+        };
+        let entries = snapshot.audit_after(after, count).map_err(unreadable)?;
+        Ok(entries.into_iter().map(|(number, record)| audit_entry(number, record)).collect())
+    }
+}
+
+fn changed(outcome: Outcome) -> Answer<UserInfo> {
+    match outcome {
+        Outcome::User(user) => Ok(user_info(user)),
+        _ => Err(Refusal::new(ErrorCode::Internal)),
+    }
+}
+
+fn user_info(user: User) -> UserInfo {
+    UserInfo {
+        user_id: user.id,
+        name: user.name.as_str().to_owned(),
+        roles: user.roles.as_slice().to_vec(),
+        disabled: user.disabled,
+        has_password: user.password.is_some(),
+        created: user.id.created(),
+    }
+}
+
+fn audit_entry(number: u64, record: AuditRecord) -> AuditEntry {
+    AuditEntry {
+        number,
+        stamp: record.stamp,
+        event: record.event,
+        outcome: record.outcome,
+        caller_uid: record.uid,
+        caller_pid: record.pid,
+        app: record.app,
+        user_id: record.user,
+        session_id: record.session,
+        detail: record.detail,
+        hash: crate::hex::encode(&record.hash),
+    }
+}

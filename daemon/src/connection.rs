@@ -1,0 +1,205 @@
+//! One connection from hello to end. A fault here ends this connection and no other.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::future::FutureExt;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use hallpass_protocol::auth::Answer;
+use hallpass_protocol::codec::{End, WireCodec};
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::limits::{FRAME_DEADLINE, REQUESTS_IN_FLIGHT};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tarpc::server::{BaseChannel, Channel, Config, Serve};
+use tarpc::{ClientMessage, RequestName, Response};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::codec::Framed;
+use tokio_util::sync::CancellationToken;
+
+/// Serves calls on a connection that has said hello, until either side ends it. When the daemon stops, what is under way is still answered.
+///
+/// What `is_cheap` names is answered at once, in the order it came. Everything else is waited for beside it, so that a login does not hold up
+/// the verifications behind it.
+pub(crate) async fn serve<S>(
+    stream: UnixStream,
+    max_frame: usize,
+    service: S,
+    is_cheap: fn(&S::Req) -> bool,
+    stop: CancellationToken,
+) where
+    S: Serve + Clone,
+    S::Req: DeserializeOwned + RequestName,
+    S::Resp: Serialize,
+{
+    let codec = WireCodec::<ClientMessage<S::Req>, Response<S::Resp>>::new(End::Server, max_frame);
+    let transport = Timed::new(Framed::new(stream, codec));
+    // Every request under way has room for its answer, so a call that is answered at once never waits for this very task.
+    let config = Config { pending_response_buffer: REQUESTS_IN_FLIGHT };
+    let channel = BaseChannel::new(config, transport).max_concurrent_requests(REQUESTS_IN_FLIGHT);
+    let mut requests = std::pin::pin!(channel.requests());
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some(()) = under_way.next() => {}
+            () = stop.cancelled(), if under_way.is_empty() => break,
+            request = requests.next() => match request {
+                Some(Ok(request)) if is_cheap(&request.get().message) => request.execute(service.clone()).await,
+                Some(Ok(request)) => under_way.push(request.execute(service.clone())),
+                Some(Err(error)) => return tracing::debug!(%error, "a connection ended because of what was on it"),
+                None => return,
+            },
+        }
+    }
+    // The last answers wait to be written; one more look at the connection writes them. A request that comes with it is not begun.
+    let _ = requests.next().now_or_never();
+}
+
+/// Answers a call even if the code behind it panics: tarpc would leave the caller waiting for the deadline.
+pub(crate) async fn guarded<T>(call: impl Future<Output = Answer<T>>) -> Answer<T> {
+    // Nothing the call touches is used again after a panic but what locks and transactions keep whole.
+    let outcome = std::panic::AssertUnwindSafe(call).catch_unwind().await;
+    outcome.unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Internal)))
+}
+
+/// A transport on which no frame may take long: neither one that comes in byte by byte, nor one that the other side does not read.
+struct Timed<T> {
+    inner: T,
+    reading: Timer,
+    writing: Timer,
+}
+
+/// Runs while a frame is half done.
+#[derive(Default)]
+struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    /// Fails once the frame has taken too long; wakes the task when that will be.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + FRAME_DEADLINE)));
+        sleep.as_mut().poll(cx).map(|()| io::ErrorKind::TimedOut.into())
+    }
+
+    fn stop(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl<T> Timed<T> {
+    fn new(inner: T) -> Self {
+        Self { inner, reading: Timer::default(), writing: Timer::default() }
+    }
+}
+
+/// The error type that reading and writing share.
+type Frames<In, Out> = Framed<UnixStream, WireCodec<In, Out>>;
+
+impl<In: DeserializeOwned, Out> Stream for Timed<Frames<In, Out>> {
+    type Item = io::Result<In>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        match this.inner.poll_next_unpin(cx) {
+            Poll::Ready(item) => {
+                this.reading.stop();
+                Poll::Ready(item)
+            }
+            Poll::Pending if this.inner.read_buffer().is_empty() => {
+                this.reading.stop();
+                Poll::Pending
+            }
+            Poll::Pending => this.reading.poll(cx).map(|error| Some(Err(error))),
+        }
+    }
+}
+
+impl<In, Out: Serialize> Timed<Frames<In, Out>> {
+    fn timed(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        match poll {
+            Poll::Ready(done) => {
+                self.writing.stop();
+                Poll::Ready(done)
+            }
+            Poll::Pending => self.writing.poll(cx).map(Err),
+        }
+    }
+}
+
+impl<In, Out: Serialize> Sink<Out> for Timed<Frames<In, Out>> {
+    type Error = io::Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = self.inner.poll_ready_unpin(cx);
+        self.timed(cx, poll)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, item: Out) -> io::Result<()> {
+        self.inner.start_send_unpin(item)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = self.inner.poll_flush_unpin(cx);
+        self.timed(cx, poll)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = self.inner.poll_close_unpin(cx);
+        self.timed(cx, poll)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn ends() -> (UnixStream, Timed<Frames<String, String>>) {
+        let (near, far) = UnixStream::pair().unwrap();
+        (near, Timed::new(Framed::new(far, WireCodec::new(End::Client, 1 << 20))))
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn half_a_frame_then_silence_ends_the_connection_and_idling_does_not() {
+        let (mut near, mut far) = ends();
+        let idle = tokio::time::timeout(FRAME_DEADLINE * 10, far.next()).await;
+        assert!(idle.is_err(), "nothing has begun, so nothing is late");
+        near.write_all(&[0, 0, 0, 9, 8]).await.unwrap();
+        let begun = Instant::now();
+        let error = far.next().await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() >= FRAME_DEADLINE);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_frame_in_pieces_still_arrives() {
+        let (mut near, mut far) = ends();
+        for byte in [0, 0, 0, 3, 2, b'h', b'i'] {
+            near.write_all(&[byte]).await.unwrap();
+        }
+        assert_eq!(far.next().await.unwrap().unwrap(), "hi");
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn e9_a_reader_who_does_not_read_ends_the_connection() {
+        let (mut near, mut far) = ends();
+        let written = loop {
+            if let Err(error) = far.send("x".repeat(100_000)).await {
+                break error;
+            }
+        };
+        assert_eq!(written.kind(), io::ErrorKind::TimedOut);
+        drop(far);
+        let mut rest = Vec::new();
+        near.read_to_end(&mut rest).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_panic_is_an_answer() {
+        let panics = guarded(async { if true { panic!("on purpose") } else { Ok(()) } });
+        assert_eq!(panics.await.unwrap_err().code, ErrorCode::Internal);
+    }
+}

@@ -1,0 +1,308 @@
+//! Starting and stopping, each in its one right order. Nothing else.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hallpass_protocol::admin::Admin;
+use hallpass_protocol::auth::Auth;
+use hallpass_protocol::hello::{self, Service, Status};
+use hallpass_protocol::limits::{ADMIN_FRAME, AUTH_FRAME, HELLO_DEADLINE};
+use hallpass_protocol::paths::{ADMIN_SOCKET, AUTH_SOCKET};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin_service::{self, AdminService};
+use crate::auth_service::{self, AuthService};
+use crate::caller::{Callers, Peer};
+use crate::clock::{Clock, TimeSource};
+use crate::config::{Config, ConfigError};
+use crate::connection;
+use crate::domain::command::Command;
+use crate::domain::effect::Outcome;
+use crate::domain::policy::admit_daemon;
+use crate::entropy::{Entropy, NoEntropy, RandomSource};
+use crate::keys::{KeyError, KeyRing, MasterKey, first_generation};
+use crate::listener::{ListenError, Places, accept, listen_at, own_directory};
+use crate::password::Hasher;
+use crate::shared::Shared;
+use crate::store::{SWEEP_SESSIONS, Store, StoreError, WriterThread};
+
+/// How long callers may take to get their last answers when the daemon stops.
+const GRACE: Duration = Duration::from_secs(5);
+/// How often sessions that are over are swept away, and how old the time on disk can be.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// The master key's name in the state directory of a daemon that serves one user.
+const MASTER_KEY: &str = "master.key";
+
+/// Why the daemon does not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DaemonError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store cannot be opened, or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The keys cannot be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The sockets cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// There is no randomness.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// What a daemon is started with.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    /// How it is configured.
+    pub(crate) config: Config,
+    /// Where its database lies.
+    pub(crate) state_dir: PathBuf,
+    /// Where its sockets go.
+    pub(crate) runtime_dir: PathBuf,
+    /// The master key's file, if it is not the daemon's own to make.
+    pub(crate) master_key: Option<PathBuf>,
+    /// The mode of the apps' socket.
+    pub(crate) auth_mode: u32,
+    /// Where time comes from.
+    pub(crate) time: Arc<dyn TimeSource>,
+    /// Where randomness comes from.
+    pub(crate) random: Arc<dyn RandomSource>,
+}
+
+/// A daemon that serves.
+pub(crate) struct Daemon {
+    shared: Arc<Shared>,
+    writer: WriterThread,
+    failed: oneshot::Receiver<()>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    sockets: [PathBuf; 2],
+    made_master_key: Option<PathBuf>,
+}
+
+impl Daemon {
+    /// Starts to serve: locks, keys, time, the writer, and the sockets last, when everything behind them is ready.
+    pub(crate) async fn start(parts: Parts) -> Result<Self, DaemonError> {
+        let entropy = Entropy::new(parts.random);
+        let callers = Arc::new(Callers::new(&parts.config.app, &parts.config.admin.uids)?);
+        let Opened { store, keys, made_master_key } =
+            open(&parts.state_dir, parts.master_key, &parts.config.issuer, &entropy)?;
+        own_directory(&parts.runtime_dir)?;
+
+        let clock = Arc::new(Clock::starting_at(parts.time, store.time_floor()));
+        let (alive, failed) = oneshot::channel();
+        let (writer, thread) =
+            store.start_writer(Arc::clone(&clock), parts.config.policy(), keys.active(), alive)?;
+        let hasher = Hasher::new(&parts.config.password_policy(), entropy.clone())
+            .map_err(|refusal| DaemonError::Other(format!("cannot hash passwords: {refusal}")))?;
+        let limits = parts.config.limits;
+        let shared = Arc::new(Shared {
+            started: clock.now(),
+            store,
+            writer,
+            keys,
+            hasher,
+            clock,
+            entropy,
+            places: Places::new(limits.connections, limits.connections_per_uid),
+            issuer: parts.config.issuer,
+            state_dir: parts.state_dir,
+            touching: Mutex::new(HashSet::new()),
+        });
+        // The start is on disk, and with it a mark above every stamp that was ever given out, before anybody is answered.
+        let started = shared.write(admit_daemon(), Command::Start).await;
+        started.map_err(|refusal| DaemonError::Other(format!("cannot write to the database: {refusal}")))?;
+
+        let sockets = [parts.runtime_dir.join(AUTH_SOCKET), parts.runtime_dir.join(ADMIN_SOCKET)];
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let auth = listen_at(&sockets[0], parts.auth_mode)?;
+        let admin = listen_at(&sockets[1], 0o600)?;
+        let door = Door { shared: Arc::clone(&shared), callers, stop: stop.clone(), tasks: tasks.clone() };
+        tasks.spawn(door.clone().keep(auth, Service::Auth));
+        tasks.spawn(door.keep(admin, Service::Admin));
+        tasks.spawn(sweep_from_time_to_time(Arc::clone(&shared), stop.clone()));
+        Ok(Self { shared, writer: thread, failed, stop, tasks, sockets, made_master_key })
+    }
+
+    /// The apps' socket.
+    pub(crate) fn auth_socket(&self) -> &Path {
+        &self.sockets[0]
+    }
+
+    /// The administrator's socket.
+    pub(crate) fn admin_socket(&self) -> &Path {
+        &self.sockets[1]
+    }
+
+    /// The master key that this start made, if it made one.
+    pub(crate) fn made_master_key(&self) -> Option<&Path> {
+        self.made_master_key.as_deref()
+    }
+
+    /// Waits until the writer has failed, after which nothing can be changed any more.
+    pub(crate) async fn failed(&mut self) {
+        // The sender is dropped when the thread ends; it never sends.
+        let _ = (&mut self.failed).await;
+    }
+
+    /// Stops: no new connections, the last answers, what waits for the writer, and the locks last.
+    pub(crate) async fn stop(self) -> Result<(), DaemonError> {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(GRACE, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some callers did not take their last answers in time");
+        }
+        for socket in &self.sockets {
+            // A socket that is gone already is as it should be.
+            let _ = std::fs::remove_file(socket);
+        }
+        self.shared.writer.close();
+        let joined = tokio::task::spawn_blocking(|| self.writer.join()).await;
+        joined.map_err(|error| DaemonError::Other(error.to_string()))??;
+        Ok(())
+    }
+}
+
+struct Opened {
+    store: Store,
+    keys: KeyRing,
+    made_master_key: Option<PathBuf>,
+}
+
+/// Opens the store and its keys. A new database gets its keys in its first transaction; an old one without its master key is refused.
+fn open(
+    state_dir: &Path,
+    named: Option<PathBuf>,
+    issuer: &str,
+    entropy: &Entropy,
+) -> Result<Opened, DaemonError> {
+    let path = named.clone().unwrap_or_else(|| state_dir.join(MASTER_KEY));
+    let mut made = None;
+    let mut failed = None;
+    let opened = Store::open(state_dir, entropy.bytes()?, |database| {
+        let keys = || {
+            // A key that is there already was made by a start that got no further; the systemd credential is never ours to make.
+            let master = if named.is_some() || path.exists() {
+                MasterKey::read(&path)?
+            } else {
+                made = Some(path.clone());
+                MasterKey::create(&path, entropy)?
+            };
+            first_generation(&master, database, entropy)
+        };
+        let mut keys = keys;
+        keys().map_err(|error| {
+            let text = error.to_string();
+            failed = Some(error);
+            StoreError::Layout(text)
+        })
+    });
+    let store = match (opened, failed) {
+        (_, Some(error)) => return Err(error.into()),
+        (opened, None) => opened?,
+    };
+    let master = MasterKey::read(&path)?;
+    let keys = KeyRing::open(&master, store.database_id(), store.sealed_keys(), issuer)?;
+    Ok(Opened { store, keys, made_master_key: made })
+}
+
+/// What stands between a socket and a service.
+#[derive(Clone)]
+struct Door {
+    shared: Arc<Shared>,
+    callers: Arc<Callers>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Door {
+    /// Lets connections in until the daemon stops.
+    async fn keep(self, listener: UnixListener, service: Service) {
+        while let Some(stream) = self.stop.run_until_cancelled(accept(&listener)).await {
+            self.tasks.spawn(self.clone().meet(stream, service));
+        }
+    }
+
+    /// Finds out who called and serves them, or says why not.
+    async fn meet(self, mut stream: UnixStream, service: Service) {
+        let Ok(peer) = Peer::of(&stream) else { return };
+        let Some(_place) = self.shared.places.take(peer.uid()) else {
+            return send_away(
+                &mut stream,
+                Status::Busy,
+                "the daemon has as many connections as it may; close some or try again shortly",
+            )
+            .await;
+        };
+        let caller = match service {
+            Service::Auth => self.callers.app(peer),
+            Service::Admin => self.callers.admin(peer),
+        };
+        let Some(caller) = caller else {
+            tracing::warn!(
+                uid = peer.uid(),
+                ?service,
+                "a caller who is not in the configuration was sent away"
+            );
+            return send_away(&mut stream, Status::Forbidden, &stranger(peer.uid(), service)).await;
+        };
+        if let Err(error) = hello::receive(&mut stream, service, HELLO_DEADLINE).await {
+            return tracing::debug!(%error, "a connection ended at its hello");
+        }
+        match service {
+            Service::Auth => {
+                let service = AuthService::new(self.shared, caller).serve();
+                connection::serve(stream, AUTH_FRAME, service, auth_service::is_cheap, self.stop).await;
+            }
+            Service::Admin => {
+                let service = AdminService::new(self.shared, caller).serve();
+                connection::serve(stream, ADMIN_FRAME, service, admin_service::is_cheap, self.stop).await;
+            }
+        }
+    }
+}
+
+async fn send_away(stream: &mut UnixStream, status: Status, sentence: &str) {
+    // A caller who does not wait for the sentence does not need it.
+    let _ = tokio::time::timeout(HELLO_DEADLINE, hello::send_away(stream, status, sentence)).await;
+}
+
+fn stranger(uid: u32, service: Service) -> String {
+    match service {
+        Service::Auth => format!(
+            "user id {uid} belongs to no app that the daemon knows; name it in an [[app]] of hallpass.toml and restart hallpassd"
+        ),
+        Service::Admin => {
+            format!(
+                "user id {uid} is not an administrator; add it to admin.uids in hallpass.toml and restart hallpassd, or call as one that is"
+            )
+        }
+    }
+}
+
+/// Sweeps sessions that are over, a few at a time, so that nobody waits long behind a sweep.
+async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+        loop {
+            match shared.write(admit_daemon(), Command::Sweep).await {
+                Ok(Outcome::Swept(sessions)) if sessions >= SWEEP_SESSIONS as u64 => {}
+                Ok(_) => break,
+                Err(refusal) => {
+                    tracing::warn!(code = %refusal.code, "a sweep was not done; the next one comes by itself");
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The daemon's command line: where things lie, what to print, and when to stop.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use hallpass_protocol::paths::{SYSTEM_RUNTIME_DIR, user_runtime_dir, user_state_dir};
+use nix::sys::stat::{Mode, umask};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::clock::SystemTime;
+use crate::config::{Config, ConfigError};
+use crate::daemon::{Daemon, DaemonError, Parts};
+use crate::entropy::SystemRandom;
+
+/// The state directory of a daemon that serves the whole host.
+const SYSTEM_STATE_DIR: &str = "/var/lib/hallpass";
+/// Exit codes as in sysexits(3).
+const EXIT_INTERNAL: u8 = 70;
+const EXIT_CONFIG: u8 = 78;
+
+/// The Hallpass session daemon.
+///
+/// Without `--config` it serves the user who starts it: its state lies below `$XDG_STATE_HOME`, its sockets below `$XDG_RUNTIME_DIR`, and that user is
+/// both the app and the administrator.
+#[derive(Debug, Parser)]
+#[command(name = "hallpassd", version)]
+struct Args {
+    /// The configuration, for a daemon that serves the whole host.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the database lies, if not where the configuration says.
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Where the sockets go, if not where the configuration says.
+    #[arg(long, value_name = "DIR")]
+    runtime_dir: Option<PathBuf>,
+}
+
+/// Runs the daemon until it is told to stop.
+#[must_use]
+pub fn daemon_main() -> ExitCode {
+    let args = Args::parse();
+    log_to_stderr();
+    keep_secrets_in_memory();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = if matches!(error, DaemonError::Config(_)) { EXIT_CONFIG } else { EXIT_INTERNAL };
+            // With stderr closed there is nobody to tell; the exit code still says it.
+            let _ = writeln!(std::io::stderr(), "hallpassd: {error}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("HALLPASS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,tarpc=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+/// No file of ours is readable by others, and no core file is written: it would hold keys and passwords.
+fn keep_secrets_in_memory() {
+    umask(Mode::from_bits_truncate(0o077));
+    let limited = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);
+    let hidden = nix::sys::prctl::set_dumpable(false);
+    if let Err(error) = limited.and(hidden) {
+        tracing::warn!(%error, "core files could not be turned off");
+    }
+}
+
+fn run(args: &Args) -> Result<(), DaemonError> {
+    let parts = parts(args)?;
+    // One thread serves every connection: calls are short, what blocks has threads of its own, and waking another thread costs more than most calls.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(other)?;
+    runtime.block_on(async {
+        let mut stop = [
+            signal(SignalKind::terminate()).map_err(other)?,
+            signal(SignalKind::interrupt()).map_err(other)?,
+        ];
+        let mut daemon = Daemon::start(parts).await?;
+        announce(&daemon);
+        let [terminate, interrupt] = &mut stop;
+        let failed = tokio::select! {
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => false,
+            () = daemon.failed() => true,
+        };
+        tracing::info!(failed, "stopping");
+        daemon.stop().await
+    })
+}
+
+fn other(error: std::io::Error) -> DaemonError {
+    DaemonError::Other(error.to_string())
+}
+
+/// Where everything lies: as told on the command line, else as configured, else as systemd says, else in the usual place.
+fn parts(args: &Args) -> Result<Parts, DaemonError> {
+    let config = match &args.config {
+        Some(path) => Config::read(path)?,
+        None => Config::per_user(nix::unistd::geteuid().as_raw()),
+    };
+    let for_host = args.config.is_some();
+    let (state, runtime) = if for_host {
+        (Some(PathBuf::from(SYSTEM_STATE_DIR)), Some(PathBuf::from(SYSTEM_RUNTIME_DIR)))
+    } else {
+        (user_state_dir(), user_runtime_dir())
+    };
+    let homeless = || {
+        ConfigError::new(
+            "neither $XDG_STATE_HOME nor $HOME says where to keep state; pass --state-dir and --runtime-dir"
+                .into(),
+        )
+    };
+    let state_dir = args
+        .state_dir
+        .clone()
+        .or_else(|| config.state_dir.clone())
+        .or_else(|| from_systemd("STATE_DIRECTORY"))
+        .or(state);
+    let runtime_dir = args
+        .runtime_dir
+        .clone()
+        .or_else(|| config.runtime_dir.clone())
+        .or_else(|| from_systemd("RUNTIME_DIRECTORY"))
+        .or(runtime);
+    let credential = from_systemd("CREDENTIALS_DIRECTORY").map(|dir| dir.join("master-key"));
+    Ok(Parts {
+        master_key: config.master_key.clone().or(credential),
+        state_dir: state_dir.ok_or_else(homeless)?,
+        runtime_dir: runtime_dir.ok_or_else(homeless)?,
+        auth_mode: if for_host { 0o660 } else { 0o600 },
+        config,
+        time: Arc::new(SystemTime),
+        random: Arc::new(SystemRandom),
+    })
+}
+
+/// A directory that systemd has made for the service.
+fn from_systemd(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Says where the daemon serves and what to type next.
+fn announce(daemon: &Daemon) {
+    let socket = daemon.auth_socket();
+    tracing::info!(socket = %socket.display(), "serving");
+    let made_key = daemon.made_master_key().map_or_else(String::new, |key| {
+        let key = key.display();
+        format!(
+            "\nA new master key lies in {key}.\n\
+             It opens every key in the database: keep a copy apart from the database, and show it to nobody.\n"
+        )
+    });
+    let version = env!("CARGO_PKG_VERSION");
+    let hallpass = control_command(socket);
+    let text = format!(
+        "hallpassd {version} serves on {}\n\
+         {made_key}\n\
+         What to type next, in another terminal:\n\n    \
+         {hallpass} tour                          # the whole story, on a daemon of its own\n    \
+         {hallpass} user add alice --role editor  # asks for a password\n    \
+         {hallpass} login alice                   # prints an access and a refresh token\n    \
+         {hallpass} verify                        # asks for the access token\n    \
+         {hallpass} refresh                       # asks for the refresh token\n    \
+         {hallpass} revoke --user alice           # ends all her sessions\n",
+        socket.display()
+    );
+    // With stdout closed there is nobody to tell.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// How to call the control command from here: by name where the shell finds it, by path where it was built, else through cargo.
+fn control_command(socket: &Path) -> String {
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("hallpass")));
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join("hallpass").is_file()));
+    let command = match beside {
+        _ if found => "hallpass".to_owned(),
+        Some(path) if path.is_file() => path.display().to_string(),
+        _ => "cargo run --release --quiet --bin hallpass --".to_owned(),
+    };
+    let usual = hallpass_protocol::paths::auth_sockets().iter().any(|usual| usual == socket);
+    if usual { command } else { format!("{command} --socket {}", socket.display()) }
+}

@@ -1,0 +1,238 @@
+//! Users: their names, roles and credential, and the changes an administrator makes to them.
+
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::id::UserId;
+use hallpass_protocol::limits::{NAME_BYTES, ROLES};
+use hallpass_protocol::time::Stamp;
+
+use super::command::Case;
+use super::effect::{Decision, Effect, Event, Outcome};
+
+/// A user as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct User {
+    /// Never reused; the `sub` of every token.
+    pub(crate) id: UserId,
+    /// What they log in with.
+    pub(crate) name: Name,
+    /// The hash of their password in PHC form.
+    pub(crate) password: Option<PasswordHash>,
+    /// What they may do, in the words of the apps.
+    pub(crate) roles: Roles,
+    /// Whether they are kept from logging in.
+    pub(crate) disabled: bool,
+    /// Counts changes of the credential, so that a login which began before one cannot end after it.
+    pub(crate) credential_version: u32,
+    /// Sessions opened at or before this are dead.
+    pub(crate) not_before: Stamp,
+}
+
+/// The hash of a password in PHC form. It opens no door, but it is nobody's to read.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct PasswordHash(pub(crate) String);
+
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHash(..)")
+    }
+}
+
+/// A user name: a small letter or digit, then up to 63 small letters, digits, dots, underscores, at signs or hyphens.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Name(String);
+
+impl Name {
+    /// The name, if it is one.
+    pub(crate) fn parse(text: &str) -> Result<Self, Refusal> {
+        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let starts = text.bytes().next().is_some_and(inner);
+        let goes_on = text.bytes().all(|byte| inner(byte) || b"._@-".contains(&byte));
+        if starts && goes_on && text.len() <= NAME_BYTES {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Refusal::because(
+            ErrorCode::InvalidRequest,
+            "a user name starts with a small letter or digit and goes on with up to 63 of these: a-z 0-9 . _ @ -",
+        ))
+    }
+
+    /// The name's text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A set of roles, small enough for an access token.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Roles(Vec<String>);
+
+/// Most bytes the roles may take in an access token, quotes and commas included, so that a token never passes 1 KiB.
+const ROLES_BYTES: usize = 224;
+
+impl Roles {
+    /// The set of these roles, sorted, each once.
+    pub(crate) fn parse(mut roles: Vec<String>) -> Result<Self, Refusal> {
+        roles.sort_unstable();
+        roles.dedup();
+        let fits = |role: &String| {
+            (1..=NAME_BYTES).contains(&role.len())
+                && role.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:/@-".contains(&byte))
+        };
+        if !roles.iter().all(fits) {
+            return Err(Refusal::because(
+                ErrorCode::InvalidRequest,
+                "a role has 1 to 64 of these: a-z A-Z 0-9 . _ : / @ -",
+            ));
+        }
+        if roles.len() > ROLES || roles.iter().map(|role| role.len() + 3).sum::<usize>() > ROLES_BYTES {
+            return Err(Refusal::because(
+                ErrorCode::InvalidRequest,
+                format!(
+                    "these roles would not fit an access token: at most {ROLES} roles of {ROLES_BYTES} bytes together; use fewer or shorter names"
+                ),
+            ));
+        }
+        Ok(Self(roles))
+    }
+
+    /// The roles in order.
+    pub(crate) fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Whether this role is among them.
+    pub(crate) fn contains(&self, role: &str) -> bool {
+        self.0.binary_search_by(|have| have.as_str().cmp(role)).is_ok()
+    }
+}
+
+/// Adds a user under a name that nobody has.
+pub(crate) fn add(name: &Name, password: Option<&PasswordHash>, roles: &Roles, case: &Case<'_>) -> Decision {
+    if case.facts.user.is_some() {
+        return Decision::refused(Event::UserAdd, ErrorCode::AlreadyExists).about_name(name);
+    }
+    let user = User {
+        id: UserId::new(case.at.now, case.fresh.id),
+        name: name.clone(),
+        password: password.cloned(),
+        roles: roles.clone(),
+        disabled: false,
+        credential_version: 1,
+        // A session of this user is always opened at a later stamp.
+        not_before: case.at.stamp,
+    };
+    changed(Event::UserAdd, user)
+}
+
+/// A change to one user's row.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    /// Lets them log in again; what ended stays ended.
+    Enable,
+    /// Ends their sessions and keeps them from logging in.
+    Disable,
+    /// Sets the credential and ends their sessions.
+    SetPassword(PasswordHash),
+    /// Replaces their roles.
+    SetRoles(Roles),
+    /// Removes them.
+    Remove,
+}
+
+impl Change {
+    const fn event(&self) -> Event {
+        match self {
+            Self::Enable => Event::UserEnable,
+            Self::Disable => Event::UserDisable,
+            Self::SetPassword(_) => Event::UserPassword,
+            Self::SetRoles(_) => Event::UserRoles,
+            Self::Remove => Event::UserRemove,
+        }
+    }
+}
+
+/// Changes a user, if there is one.
+pub(crate) fn change(name: &Name, change: &Change, case: &Case<'_>) -> Decision {
+    let event = change.event();
+    let Some(user) = &case.facts.user else {
+        return Decision::refused(event, no_such_user()).about_name(name);
+    };
+    let mut user = user.clone();
+    match change {
+        Change::Enable => user.disabled = false,
+        Change::Disable => {
+            user.disabled = true;
+            user.not_before = case.at.stamp;
+        }
+        Change::SetPassword(hash) => {
+            user.password = Some(hash.clone());
+            user.credential_version = user.credential_version.wrapping_add(1);
+            user.not_before = case.at.stamp;
+        }
+        Change::SetRoles(roles) => user.roles = roles.clone(),
+        Change::Remove => return removed(user),
+    }
+    let mut decision = changed(event, user);
+    if matches!(change, Change::SetPassword(_)) {
+        // A person has looked at the account: what was counted against the old password is over.
+        decision.effects.push(Effect::ClearCredentialFailures(name.clone()));
+    }
+    decision
+}
+
+/// The answer for a name that nobody has.
+pub(crate) fn no_such_user() -> Refusal {
+    Refusal::because(
+        ErrorCode::NotFound,
+        "there is no user of that name; `hallpass user list` shows those there are",
+    )
+}
+
+fn changed(event: Event, user: User) -> Decision {
+    Decision::done(event, Outcome::User(user.clone())).about_user(user.id).with(Effect::PutUser(user))
+}
+
+/// The sessions of a removed user need no row of their own: without a user none is alive.
+fn removed(user: User) -> Decision {
+    let effect = Effect::RemoveUser { id: user.id, name: user.name.clone() };
+    Decision::done(Event::UserRemove, Outcome::User(user.clone()))
+        .about_user(user.id)
+        .about_name(&user.name)
+        .with(effect)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d16_names_that_are_none_are_refused() {
+        for bad in
+            ["", "../x", "-h", "a;b", ".a", "_a", "@a", "Alice", "é", "root\nuid=0", "a b", &"a".repeat(65)]
+        {
+            assert!(Name::parse(bad).is_err(), "{bad}");
+        }
+        for good in ["a", "0", "alice", "alice@example.org", "a-b_c.d", &"a".repeat(64)] {
+            assert_eq!(Name::parse(good).unwrap().as_str(), good);
+        }
+    }
+
+    #[test]
+    fn roles_are_a_set_that_fits_a_token() {
+        let roles = Roles::parse(vec!["b".into(), "a".into(), "b".into()]).unwrap();
+        assert_eq!(roles.as_slice(), ["a", "b"]);
+        assert!(roles.contains("a") && !roles.contains("c"));
+        for bad in [
+            vec![String::new()],
+            vec!["a b".into()],
+            vec!["é".into()],
+            vec!["\"".into()],
+            vec!["x".repeat(65)],
+        ] {
+            assert!(Roles::parse(bad.clone()).is_err(), "{bad:?}");
+        }
+        let four_of = |len: usize| (0..4).map(|i| i.to_string() + &"r".repeat(len - 1)).collect::<Vec<_>>();
+        assert!(Roles::parse(four_of(53)).is_ok());
+        assert!(Roles::parse(four_of(54)).is_err());
+    }
+}

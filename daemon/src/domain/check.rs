@@ -1,0 +1,100 @@
+//! Checks that change nothing: whether a token's session is alive and meets what the caller needs.
+
+use std::time::Duration;
+
+use hallpass_protocol::auth::{Needs, SessionKind};
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::id::{SessionId, UserId};
+use hallpass_protocol::time::Millis;
+
+use super::account::User;
+use super::policy::Permit;
+use super::revocation::CutOffs;
+use super::session::{Session, is_alive};
+
+/// What was shown, once it is known to be genuine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shown {
+    /// A session token: good only for the app that opened the session.
+    Session(SessionId),
+    /// An access token for an audience of the caller's.
+    Access {
+        /// Its `sid`.
+        session: SessionId,
+        /// Its `sub`.
+        user: UserId,
+        /// Its `exp`.
+        expires: Millis,
+    },
+}
+
+impl Shown {
+    /// The session it belongs to.
+    pub(crate) const fn session(&self) -> SessionId {
+        match self {
+            Self::Session(session) | Self::Access { session, .. } => *session,
+        }
+    }
+}
+
+/// What the store knows of a token's session, all from one snapshot.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Found {
+    /// The session, dead or alive.
+    pub(crate) session: Option<Session>,
+    /// Its user.
+    pub(crate) user: Option<User>,
+    /// Stamps that end many sessions at once.
+    pub(crate) cut_offs: CutOffs,
+}
+
+/// When the answer itself ends, or why there is none.
+pub(crate) fn verify(
+    permit: &Permit,
+    shown: &Shown,
+    needs: &Needs,
+    found: &Found,
+    now: Millis,
+) -> Result<Millis, Refusal> {
+    let (session, user) = (found.session.as_ref().ok_or(ErrorCode::Expired)?, found.user.as_ref());
+    let own = match shown {
+        Shown::Session(_) => session.cold.app == permit.app() && session.cold.kind == SessionKind::Cookie,
+        Shown::Access { user, .. } => session.cold.user == *user && session.cold.kind == SessionKind::Token,
+    };
+    if !own {
+        return Err(Refusal::new(ErrorCode::InvalidToken));
+    }
+    is_alive(user, session, &found.cut_offs, now).map_err(|dead| Refusal::new(dead.code()))?;
+    let user = user.ok_or(ErrorCode::Revoked)?;
+    let level_end = level_end(session);
+    let level = level(session, now);
+    let auth_age_ends =
+        needs.max_auth_age.map(|seconds| session.hot.auth_time.plus(Duration::from_secs(seconds)));
+    if needs.level.is_some_and(|wanted| wanted > level) || auth_age_ends.is_some_and(|end| now > end) {
+        return Err(Refusal::new(ErrorCode::Reauthenticate));
+    }
+    if let Some(missing) = needs.roles.iter().find(|role| !user.roles.contains(role)) {
+        return Err(Refusal::because(
+            ErrorCode::RoleMissing,
+            format!("the user does not have the role {missing:?}, which this needs"),
+        ));
+    }
+    let token_end = match shown {
+        Shown::Session(_) => Millis::MAX,
+        Shown::Access { expires, .. } => *expires,
+    };
+    let raised_end = if level > 1 { level_end } else { Millis::MAX };
+    Ok(token_end.min(session.hot.idle_deadline).min(session.cold.absolute_deadline).min(raised_end))
+}
+
+/// The level a session has now, which falls back to 1 when its time is over.
+pub(crate) fn level(session: &Session, now: Millis) -> u8 {
+    if now < level_end(session) { session.hot.level } else { 1 }
+}
+
+fn level_end(session: &Session) -> Millis {
+    session.hot.auth_time.plus(Duration::from_secs(session.hot.level_seconds.into()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! Commands to the writer, the facts each is decided on, and the policy it is decided by.
+
+use std::time::Duration;
+
+use hallpass_protocol::auth::SessionKind;
+use hallpass_protocol::id::{DeviceId, SessionId, UserId};
+use hallpass_protocol::time::Millis;
+use hallpass_protocol::token::MacKeyId;
+
+use super::account::{Change, Name, PasswordHash, Roles, User};
+use super::effect::Credential;
+use super::family::{AttemptHash, ContextTag, RotationPolicy};
+use super::policy::Permit;
+use super::revocation::{CutOffs, Target};
+use super::session::{Dead, Origin, Session, is_alive};
+use super::throttle::{Failures, Source};
+use super::time::Moment;
+
+/// A change that somebody asks for.
+#[derive(Debug, Clone)]
+pub(crate) enum Command {
+    /// Counts a login before its password is looked at.
+    Attempt(Login),
+    /// Ends a login whose password was looked at.
+    Settle(Box<Settle>),
+    /// Exchanges a refresh token.
+    Refresh(Box<RefreshCommand>),
+    /// Takes sessions back.
+    Revoke(Target),
+    /// Writes down that a session is in use.
+    Touch(SessionId),
+    /// Adds a user.
+    AddUser {
+        /// Under this name.
+        name: Name,
+        /// With this credential.
+        password: Option<PasswordHash>,
+        /// And these roles.
+        roles: Roles,
+    },
+    /// Changes a user.
+    ChangeUser(Name, Change),
+    /// Removes what is over, a bounded number of rows at a time.
+    Sweep,
+    /// Writes down that the daemon starts to serve.
+    Start,
+}
+
+/// Who logs in, and from where.
+#[derive(Debug, Clone)]
+pub(crate) struct Login {
+    /// The name as given; it need not be one.
+    pub(crate) name: String,
+    /// What failures are counted by.
+    pub(crate) source: Source,
+    /// A device that an earlier login made known, proved by its token.
+    pub(crate) device: Option<(UserId, DeviceId)>,
+}
+
+/// A login whose password was looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Settle {
+    /// Who logs in.
+    pub(crate) login: Login,
+    /// What the password was checked against, if it fits.
+    pub(crate) proved: Option<Credential>,
+    /// A stronger hash of the same password.
+    pub(crate) rehash: Option<PasswordHash>,
+    /// How long a caller should wait before the next try.
+    pub(crate) retry_after: Duration,
+    /// The kind of session to open.
+    pub(crate) kind: SessionKind,
+    /// The audience asked for.
+    pub(crate) audience: Option<String>,
+    /// Where the request came from.
+    pub(crate) origin: Origin,
+    /// The same in short.
+    pub(crate) tag: ContextTag,
+}
+
+/// A genuine refresh token to be exchanged.
+#[derive(Debug, Clone)]
+pub(crate) struct RefreshCommand {
+    /// The session it belongs to.
+    pub(crate) session: SessionId,
+    /// Which of its tokens it is.
+    pub(crate) counter: u32,
+    /// The client's attempt.
+    pub(crate) attempt: Option<AttemptHash>,
+    /// The audience asked for.
+    pub(crate) audience: Option<String>,
+    /// Where the request came from.
+    pub(crate) origin: Origin,
+    /// The same in short.
+    pub(crate) tag: ContextTag,
+}
+
+/// What the store knows that a command depends on, read inside its transaction.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Facts {
+    /// The user it is about.
+    pub(crate) user: Option<User>,
+    /// The session it is about.
+    pub(crate) session: Option<Session>,
+    /// Sessions of that user, or those that a sweep looks at.
+    pub(crate) sessions: Vec<Session>,
+    /// Where those that a sweep looks at lie in the deadline index.
+    pub(crate) due: Vec<Millis>,
+    /// How many sessions there are, where that is the answer.
+    pub(crate) known_sessions: u64,
+    /// Failed logins by that user from that source.
+    pub(crate) by_source: Failures,
+    /// Failed logins against that credential from anywhere.
+    pub(crate) by_credential: Failures,
+    /// Stamps that end many sessions at once.
+    pub(crate) cut_offs: CutOffs,
+    /// The keys that new tokens are made with.
+    pub(crate) keys: ActiveKeys,
+}
+
+/// The keys that new tokens are made with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ActiveKeys {
+    /// Signs access tokens.
+    pub(crate) signing: String,
+    /// Seals the others.
+    pub(crate) mac: MacKeyId,
+}
+
+/// Randomness for one command, drawn before it is decided.
+#[derive(Clone)]
+pub(crate) struct Fresh {
+    /// For the identifier of a new user or session.
+    pub(crate) id: [u8; 10],
+    /// For the `jti` of an access token.
+    pub(crate) jti: [u8; 8],
+    /// For a device that becomes known.
+    pub(crate) device: [u8; 16],
+    /// For the lifetime of an access token.
+    pub(crate) jitter: u16,
+}
+
+/// Everything that one command is decided on.
+#[derive(Clone, Copy)]
+pub(crate) struct Case<'a> {
+    /// Leave to ask for it, and who asks.
+    pub(crate) permit: &'a Permit,
+    /// What the store knows.
+    pub(crate) facts: &'a Facts,
+    /// The settings.
+    pub(crate) policy: &'a Policy,
+    /// Randomness.
+    pub(crate) fresh: &'a Fresh,
+    /// When.
+    pub(crate) at: &'a Moment,
+}
+
+impl Case<'_> {
+    /// Whether a session of the user that the command is about is alive.
+    pub(crate) fn is_alive(&self, session: &Session) -> Result<(), Dead> {
+        is_alive(self.facts.user.as_ref(), session, &self.facts.cut_offs, self.at.now)
+    }
+}
+
+/// The settings that decisions depend on.
+#[derive(Debug, Clone)]
+pub(crate) struct Policy {
+    /// How long things live.
+    pub(crate) lifetimes: Lifetimes,
+    /// How rotation behaves.
+    pub(crate) rotation: RotationPolicy,
+    /// How many living sessions a user may have.
+    pub(crate) max_sessions: usize,
+    /// What happens to one more.
+    pub(crate) when_full: WhenFull,
+}
+
+/// What happens when a user has as many sessions as allowed and opens another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WhenFull {
+    /// The oldest makes room.
+    EvictOldest,
+    /// The login is refused.
+    Refuse,
+}
+
+/// How long things live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lifetimes {
+    /// An access token.
+    pub(crate) access: Duration,
+    /// A session that is not used.
+    pub(crate) idle: Duration,
+    /// A session in any case.
+    pub(crate) absolute: Duration,
+}
+
+impl Lifetimes {
+    /// An access token's lifetime less up to 5 %, so that tokens issued together are not refreshed together.
+    pub(crate) fn jittered_access(&self, jitter: u16) -> Duration {
+        self.access.saturating_sub(self.access * u32::from(jitter) / u32::from(u16::MAX) / 20)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_only_shortens_and_by_at_most_a_twentieth() {
+        let minute = Duration::from_mins(1);
+        let lifetimes = Lifetimes { access: minute * 10, idle: minute, absolute: minute };
+        assert_eq!(lifetimes.jittered_access(0), minute * 10);
+        assert_eq!(lifetimes.jittered_access(u16::MAX), Duration::from_secs(570));
+    }
+}

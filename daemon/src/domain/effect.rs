@@ -1,0 +1,320 @@
+//! What a decision says: what to write, what to answer, and what to remember in the audit chain.
+
+use std::time::Duration;
+
+use hallpass_protocol::error::Refusal;
+use hallpass_protocol::id::{DeviceId, SessionId, UserId};
+use hallpass_protocol::time::{Millis, Stamp};
+use hallpass_protocol::token::MacKeyId;
+
+use super::account::{Name, PasswordHash, User};
+use super::command::Case;
+use super::revocation::CutOffs;
+use super::session::{Hot, Session};
+use super::throttle::{Failures, ThrottleKey};
+
+/// The outcome of one command. A refusal may carry effects: they are committed, and then it is spoken.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Decision {
+    /// What to write.
+    pub(crate) effects: Vec<Effect>,
+    /// What to answer.
+    pub(crate) outcome: Result<Outcome, Refusal>,
+    /// What to remember.
+    pub(crate) audit: Option<Audit>,
+}
+
+/// One change to the store.
+#[derive(Debug, Clone)]
+pub(crate) enum Effect {
+    /// Writes a user and, for a new one, their name.
+    PutUser(User),
+    /// Removes a user and frees their name.
+    RemoveUser {
+        /// Who.
+        id: UserId,
+        /// Under which name.
+        name: Name,
+    },
+    /// Writes both rows of a new session and its indexes.
+    OpenSession(Box<Session>),
+    /// Writes the changing row of a session.
+    PutHot(SessionId, Hot),
+    /// Moves a session's place in the deadline index to its present deadline.
+    MoveDeadline {
+        /// The session.
+        session: SessionId,
+        /// Where it lies.
+        from: Millis,
+        /// Where it belongs.
+        to: Millis,
+    },
+    /// Removes every row of a session that is over.
+    RemoveSession {
+        /// The session.
+        session: SessionId,
+        /// Whose it was.
+        user: UserId,
+        /// Its place in the deadline index.
+        due: Millis,
+    },
+    /// Writes a count of failed logins.
+    PutFailures(ThrottleKey, Failures),
+    /// Forgets a count of failed logins.
+    ClearFailures(ThrottleKey),
+    /// Forgets all that was counted against a name by its credential.
+    ClearCredentialFailures(Name),
+    /// Writes the stamps that end many sessions at once.
+    PutCutOffs(CutOffs),
+}
+
+/// What a command that was not refused answers.
+#[derive(Debug, Clone)]
+pub(crate) enum Outcome {
+    /// Whether the password may be tried, and against what.
+    Attempt(Attempt),
+    /// A grant to be signed and spoken.
+    Granted(Box<GrantPlan>),
+    /// How many living sessions were ended.
+    Ended(u64),
+    /// The user as they are now.
+    User(User),
+    /// How many rows a sweep looked at.
+    Swept(u64),
+    /// Nothing to say.
+    Done,
+}
+
+/// What is known of a login before its password is hashed.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    /// The account that the password may open, if there is one and it may be tried now.
+    pub(crate) credential: Option<Credential>,
+    /// How long the caller should wait before the next try if this one fails.
+    pub(crate) retry_after: Duration,
+}
+
+/// What a password is checked against.
+#[derive(Debug, Clone)]
+pub(crate) struct Credential {
+    /// Whose.
+    pub(crate) user: UserId,
+    /// The stored hash.
+    pub(crate) hash: PasswordHash,
+    /// Which credential it is.
+    pub(crate) version: u32,
+}
+
+/// Everything a grant says, fixed in the transaction that made it. Signing adds nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct GrantPlan {
+    /// Whose.
+    pub(crate) user: UserId,
+    /// Which session.
+    pub(crate) session: SessionId,
+    /// When it ends if it is not used.
+    pub(crate) idle_deadline: Millis,
+    /// When it ends in any case.
+    pub(crate) absolute_deadline: Millis,
+    /// What to make.
+    pub(crate) tokens: Tokens,
+    /// The device to make known, and under which key.
+    pub(crate) device: Option<(DeviceId, MacKeyId)>,
+}
+
+/// The tokens of a grant before they are made.
+#[derive(Debug, Clone)]
+pub(crate) enum Tokens {
+    /// One session token.
+    Cookie {
+        /// The key to make it with.
+        mac_key: MacKeyId,
+    },
+    /// An access token and a refresh token.
+    Token {
+        /// What the access token says.
+        access: Box<AccessPlan>,
+        /// Which refresh token.
+        counter: u32,
+        /// The key to make it with.
+        mac_key: MacKeyId,
+    },
+}
+
+/// What an access token says.
+#[derive(Debug, Clone)]
+pub(crate) struct AccessPlan {
+    /// The key to sign with.
+    pub(crate) kid: String,
+    /// The stamp in its `jti`: it has seen every change up to this.
+    pub(crate) stamp: Stamp,
+    /// The rest of its `jti`.
+    pub(crate) random: [u8; 8],
+    /// `sub`.
+    pub(crate) user: UserId,
+    /// `sid`.
+    pub(crate) session: SessionId,
+    /// `aud`.
+    pub(crate) audience: String,
+    /// `client_id`.
+    pub(crate) app: String,
+    /// `iat`.
+    pub(crate) issued: Millis,
+    /// `exp`, in whole seconds.
+    pub(crate) expires: Millis,
+    /// `auth_time`.
+    pub(crate) auth_time: Millis,
+    /// `acr`.
+    pub(crate) level: u8,
+    /// `amr`.
+    pub(crate) amr: Vec<String>,
+    /// `roles`.
+    pub(crate) roles: Vec<String>,
+}
+
+impl AccessPlan {
+    /// Fixes what an access token for this user and session says now. It never outlives the session's absolute end.
+    pub(crate) fn new(user: &User, session: &Session, hot: &Hot, audience: String, case: &Case<'_>) -> Self {
+        let (fresh, at) = (case.fresh, case.at);
+        let lifetime = case.policy.lifetimes.jittered_access(fresh.jitter);
+        let end = at.now.plus(lifetime).min(session.cold.absolute_deadline);
+        Self {
+            kid: case.facts.keys.signing.clone(),
+            stamp: at.stamp,
+            random: fresh.jti,
+            user: user.id,
+            session: session.id,
+            audience,
+            app: session.cold.app.clone(),
+            issued: at.now,
+            expires: Millis::from_u64(end.as_secs() * 1000),
+            auth_time: hot.auth_time,
+            level: hot.level,
+            amr: session.cold.amr.clone(),
+            roles: user.roles.as_slice().to_vec(),
+        }
+    }
+}
+
+/// An entry for the audit chain: who and when are added where it is written.
+#[derive(Debug, Clone)]
+pub(crate) struct Audit {
+    /// What happened.
+    pub(crate) event: Event,
+    /// To whom.
+    pub(crate) user: Option<UserId>,
+    /// To which session.
+    pub(crate) session: Option<SessionId>,
+    /// What else there is to know. Never a token, a password or a hash.
+    pub(crate) detail: String,
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal;)*) => {
+        /// What the audit chain tells of. The words are stored and shown: an old one never changes its meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Event {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Event {
+            /// The event as a stable word.
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+events! {
+    /// The daemon started on this database.
+    Start = "daemon.start";
+    /// A login ended, well or not.
+    Login = "login";
+    /// A refresh was refused.
+    Refresh = "refresh";
+    /// A rotation was answered again.
+    RefreshRetry = "refresh.retry";
+    /// A refresh token was used twice; the family is dead.
+    RefreshReuse = "refresh.reuse";
+    /// A refresh token was ahead of the store; the family is dead.
+    RefreshRollback = "refresh.rollback";
+    /// A genuine refresh token came from another app; the family is dead.
+    RefreshOtherApp = "refresh.other_app";
+    /// A session was ended.
+    SessionRevoke = "session.revoke";
+    /// A user's sessions were ended.
+    UserRevoke = "user.revoke";
+    /// Every session was ended.
+    EverythingRevoke = "everything.revoke";
+    /// A user was added.
+    UserAdd = "user.add";
+    /// A user may log in again.
+    UserEnable = "user.enable";
+    /// A user may no longer log in.
+    UserDisable = "user.disable";
+    /// A user was removed.
+    UserRemove = "user.remove";
+    /// A password was set.
+    UserPassword = "user.password";
+    /// Roles were set.
+    UserRoles = "user.roles";
+}
+
+impl Decision {
+    /// A success that is remembered.
+    pub(crate) fn done(event: Event, outcome: Outcome) -> Self {
+        Self { effects: Vec::new(), outcome: Ok(outcome), audit: Some(Audit::new(event)) }
+    }
+
+    /// A success that leaves no audit row.
+    pub(crate) fn silent(outcome: Outcome) -> Self {
+        Self { effects: Vec::new(), outcome: Ok(outcome), audit: None }
+    }
+
+    /// A refusal that is remembered.
+    pub(crate) fn refused(event: Event, refusal: impl Into<Refusal>) -> Self {
+        Self { effects: Vec::new(), outcome: Err(refusal.into()), audit: Some(Audit::new(event)) }
+    }
+
+    /// The same, with this written too.
+    pub(crate) fn with(mut self, effect: Effect) -> Self {
+        self.effects.push(effect);
+        self
+    }
+
+    /// The same, about this user.
+    pub(crate) fn about_user(self, user: UserId) -> Self {
+        self.audited(|audit| audit.user = Some(user))
+    }
+
+    /// The same, about this session and its user.
+    pub(crate) fn about_session(self, session: &Session) -> Self {
+        self.audited(|audit| {
+            audit.user = Some(session.cold.user);
+            audit.session = Some(session.id);
+        })
+    }
+
+    /// The same, about this name.
+    pub(crate) fn about_name(self, name: &Name) -> Self {
+        self.detail(format!("name {}", name.as_str()))
+    }
+
+    /// The same, with this said.
+    pub(crate) fn detail(self, detail: String) -> Self {
+        self.audited(|audit| audit.detail = detail)
+    }
+
+    fn audited(mut self, change: impl FnOnce(&mut Audit)) -> Self {
+        self.audit.as_mut().map(change);
+        self
+    }
+}
+
+impl Audit {
+    pub(crate) fn new(event: Event) -> Self {
+        Self { event, user: None, session: None, detail: String::new() }
+    }
+}

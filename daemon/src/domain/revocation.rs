@@ -1,0 +1,133 @@
+//! Taking sessions back: what can be named, and how it is done.
+
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::id::{SessionId, UserId};
+use hallpass_protocol::time::Stamp;
+
+use super::account::{Name, User, no_such_user};
+use super::command::Case;
+use super::effect::{Decision, Effect, Event, Outcome};
+use super::session::{Hot, Session};
+use super::time::Moment;
+
+/// A revocation as stored with a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Revocation {
+    /// When, in the order of all changes.
+    pub(crate) stamp: Stamp,
+    /// Why.
+    pub(crate) reason: Reason,
+}
+
+/// Why a session was taken back. The numbers are stored: new ones go at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum Reason {
+    /// Somebody logged out or ended it.
+    Revoked = 1,
+    /// A refresh token was used twice.
+    Reuse = 2,
+    /// A refresh token was ahead of the store, which must have been rolled back.
+    Rollback = 3,
+    /// A genuine refresh token was shown by another app.
+    OtherApp = 4,
+    /// The user opened more sessions than the policy allows.
+    Evicted = 5,
+    /// The user's sessions were ended together.
+    User = 6,
+    /// The user is gone.
+    UserRemoved = 7,
+    /// Every session was ended.
+    Everything = 8,
+}
+
+impl Reason {
+    /// Every reason, for reading stored rows.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Revoked,
+        Self::Reuse,
+        Self::Rollback,
+        Self::OtherApp,
+        Self::Evicted,
+        Self::User,
+        Self::UserRemoved,
+        Self::Everything,
+    ];
+}
+
+/// Stamps that end many sessions at once: those opened at or before them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct CutOffs {
+    /// Ends every session.
+    pub(crate) everything: Stamp,
+}
+
+/// What to take back.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// One session.
+    Session(SessionId),
+    /// A user's sessions with the calling app, but for one.
+    UserOfApp {
+        /// Whose.
+        user: UserId,
+        /// The one to leave alive.
+        except: Option<SessionId>,
+    },
+    /// All of a user's sessions.
+    User(Name),
+    /// Every session.
+    Everything,
+}
+
+/// A session's row once it is taken back.
+pub(crate) fn ended(session: &Session, reason: Reason, at: &Moment) -> Effect {
+    let revoked = Some(Revocation { stamp: at.stamp, reason });
+    Effect::PutHot(session.id, Hot { revoked, ..session.hot.clone() })
+}
+
+/// Ends one session. Another app's session is answered like an unknown one; ending one that is over already succeeds.
+pub(crate) fn end_session(case: &Case<'_>) -> Decision {
+    let reached = case.facts.session.as_ref().filter(|session| case.permit.reaches(&session.cold.app));
+    let Some(session) = reached else {
+        return Decision::refused(
+            Event::SessionRevoke,
+            Refusal::because(ErrorCode::NotFound, "there is no such session; it may be over and swept away"),
+        );
+    };
+    let done =
+        |sessions| Decision::done(Event::SessionRevoke, Outcome::Ended(sessions)).about_session(session);
+    match case.is_alive(session) {
+        Ok(()) => done(1).with(ended(session, Reason::Revoked, case.at)),
+        Err(_) => done(0),
+    }
+}
+
+/// Ends a user's sessions with the calling app, but for one.
+pub(crate) fn end_of_app(user: UserId, except: Option<SessionId>, case: &Case<'_>) -> Decision {
+    let own = |session: &&Session| case.permit.reaches(&session.cold.app) && Some(session.id) != except;
+    let doomed: Vec<_> =
+        case.facts.sessions.iter().filter(own).filter(|session| case.is_alive(session).is_ok()).collect();
+    let mut decision =
+        Decision::done(Event::UserRevoke, Outcome::Ended(doomed.len() as u64)).about_user(user);
+    decision.effects.extend(doomed.iter().map(|session| ended(session, Reason::Revoked, case.at)));
+    decision
+}
+
+/// Ends all of a user's sessions by raising the stamp they must be opened after.
+pub(crate) fn end_user(name: &Name, case: &Case<'_>) -> Decision {
+    let Some(user) = &case.facts.user else {
+        return Decision::refused(Event::UserRevoke, no_such_user()).about_name(name);
+    };
+    let living = case.facts.sessions.iter().filter(|session| case.is_alive(session).is_ok()).count();
+    Decision::done(Event::UserRevoke, Outcome::Ended(living as u64))
+        .about_user(user.id)
+        .with(Effect::PutUser(User { not_before: case.at.stamp, ..user.clone() }))
+}
+
+/// Ends every session there is.
+pub(crate) fn end_everything(case: &Case<'_>) -> Decision {
+    let cut_offs = CutOffs { everything: case.at.stamp };
+    Decision::done(Event::EverythingRevoke, Outcome::Ended(case.facts.known_sessions))
+        .with(Effect::PutCutOffs(cut_offs))
+}

@@ -1,0 +1,85 @@
+//! What the store knows that a command depends on. Everything is read and decoded before anything is written, so a bad row fails one command alone.
+
+use hallpass_protocol::id::SessionId;
+use redb::ReadableTable;
+
+use super::StoreError;
+use super::rows::Rows;
+use super::schema::Table;
+use crate::domain::command::{ActiveKeys, Command, Facts, Login};
+use crate::domain::revocation::Target;
+use crate::domain::time::Moment;
+
+/// Most sessions of one user that a command looks at; more than the policy can ever allow.
+const SESSIONS_OF_USER: usize = 10_000;
+/// Most sessions that one sweep looks at, so that it holds the writer for a moment only.
+pub(crate) const SWEEP_SESSIONS: usize = 256;
+
+/// Loads the facts that a command is decided on.
+pub(super) fn load<T>(
+    rows: &Rows<T>,
+    command: &Command,
+    keys: &ActiveKeys,
+    at: &Moment,
+) -> Result<Facts, StoreError>
+where
+    T: ReadableTable<&'static [u8], &'static [u8]>,
+{
+    let mut facts = Facts { cut_offs: rows.cut_offs()?, keys: keys.clone(), ..Facts::default() };
+    match command {
+        Command::Attempt(login) => load_login(rows, login, &mut facts)?,
+        Command::Settle(settle) => {
+            load_login(rows, &settle.login, &mut facts)?;
+            if let Some(proved) = &settle.proved {
+                facts.sessions = rows.sessions_of(proved.user, None, SESSIONS_OF_USER)?;
+            }
+        }
+        Command::Refresh(refresh) => load_session(rows, refresh.session, &mut facts)?,
+        Command::Touch(session) | Command::Revoke(Target::Session(session)) => {
+            load_session(rows, *session, &mut facts)?;
+        }
+        Command::Revoke(Target::UserOfApp { user, .. }) => {
+            facts.user = rows.user(*user)?;
+            facts.sessions = rows.sessions_of(*user, None, SESSIONS_OF_USER)?;
+        }
+        Command::Revoke(Target::User(name)) => {
+            facts.user = rows.user_named(name.as_str())?;
+            if let Some(user) = &facts.user {
+                facts.sessions = rows.sessions_of(user.id, None, SESSIONS_OF_USER)?;
+            }
+        }
+        Command::Revoke(Target::Everything) => facts.known_sessions = rows.len(Table::Hot)?,
+        Command::AddUser { name, .. } | Command::ChangeUser(name, _) => {
+            facts.user = rows.user_named(name.as_str())?;
+        }
+        Command::Start => {}
+        Command::Sweep => {
+            (facts.due, facts.sessions) = rows.sessions_due(at.now, SWEEP_SESSIONS)?.into_iter().unzip();
+        }
+    }
+    Ok(facts)
+}
+
+fn load_login<T>(rows: &Rows<T>, login: &Login, facts: &mut Facts) -> Result<(), StoreError>
+where
+    T: ReadableTable<&'static [u8], &'static [u8]>,
+{
+    facts.user = rows.user_named(&login.name)?;
+    let budgets = login.budgets(facts.user.as_ref());
+    facts.by_source = rows.failures(&budgets.source)?;
+    if let Some(key) = budgets.credential {
+        facts.by_credential = rows.failures(&key)?;
+    }
+    Ok(())
+}
+
+fn load_session<T>(rows: &Rows<T>, session: SessionId, facts: &mut Facts) -> Result<(), StoreError>
+where
+    T: ReadableTable<&'static [u8], &'static [u8]>,
+{
+    facts.session = rows.session(session)?;
+    if let Some(session) = &facts.session {
+        facts.user = rows.user(session.cold.user)?;
+    }
+    Ok(())
+}

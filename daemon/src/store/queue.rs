@@ -1,0 +1,161 @@
+//! Work that waits for the writer: per caller, taken round robin, so that one caller who floods waits behind themselves.
+//!
+//! Revocations and administration have a lane of their own that goes first. Each lane and each caller's share of it is bounded.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Most jobs that wait in one lane.
+pub(super) const LANE: usize = 4096;
+/// Most of them that belong to one caller.
+pub(super) const SHARE: usize = LANE / 4;
+
+/// Why a job was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    /// Too many wait.
+    Busy,
+    /// The writer takes no more.
+    Closed,
+}
+
+/// Jobs that wait for the writer.
+#[derive(Debug)]
+pub(super) struct Queue<J> {
+    lanes: Mutex<Lanes<J>>,
+    ready: Condvar,
+}
+
+#[derive(Debug)]
+struct Lanes<J> {
+    urgent: Lane<J>,
+    normal: Lane<J>,
+    closed: bool,
+}
+
+/// The jobs of each caller that has any, and whose turn it is.
+#[derive(Debug)]
+struct Lane<J> {
+    callers: VecDeque<(String, VecDeque<J>)>,
+    len: usize,
+}
+
+impl<J> Queue<J> {
+    /// An empty queue.
+    pub(super) fn new() -> Self {
+        let lane = || Lane { callers: VecDeque::new(), len: 0 };
+        Self {
+            lanes: Mutex::new(Lanes { urgent: lane(), normal: lane(), closed: false }),
+            ready: Condvar::new(),
+        }
+    }
+
+    /// Adds a job of this caller.
+    pub(super) fn push(&self, caller: &str, urgent: bool, job: J) -> Result<(), Full> {
+        let mut lanes = self.lock();
+        if lanes.closed {
+            return Err(Full::Closed);
+        }
+        let lane = if urgent { &mut lanes.urgent } else { &mut lanes.normal };
+        lane.push(caller, job)?;
+        self.ready.notify_one();
+        Ok(())
+    }
+
+    /// Waits for work and takes up to `most` jobs; nothing once the queue is closed and empty.
+    pub(super) fn take(&self, most: usize) -> Vec<J> {
+        let mut lanes = self.lock();
+        loop {
+            let mut jobs = Vec::new();
+            while jobs.len() < most {
+                let Some(job) = lanes.urgent.pop().or_else(|| lanes.normal.pop()) else { break };
+                jobs.push(job);
+            }
+            if !jobs.is_empty() || lanes.closed {
+                return jobs;
+            }
+            lanes = self.ready.wait(lanes).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes no more jobs; those that wait are still done.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.ready.notify_all();
+    }
+
+    /// How many jobs wait.
+    pub(super) fn len(&self) -> usize {
+        let lanes = self.lock();
+        lanes.urgent.len + lanes.normal.len
+    }
+
+    /// No code of a caller runs under this lock, so a poisoned one still holds whole queues.
+    fn lock(&self) -> MutexGuard<'_, Lanes<J>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<J> Lane<J> {
+    fn push(&mut self, caller: &str, job: J) -> Result<(), Full> {
+        let own = self.callers.iter_mut().find(|(name, _)| name == caller);
+        if self.len >= LANE || own.as_ref().is_some_and(|(_, jobs)| jobs.len() >= SHARE) {
+            return Err(Full::Busy);
+        }
+        match own {
+            Some((_, jobs)) => jobs.push_back(job),
+            None => self.callers.push_back((caller.to_owned(), VecDeque::from([job]))),
+        }
+        self.len += 1;
+        Ok(())
+    }
+
+    /// The next job of the caller whose turn it is; the turn then passes on.
+    fn pop(&mut self) -> Option<J> {
+        let (caller, mut jobs) = self.callers.pop_front()?;
+        let job = jobs.pop_front();
+        if !jobs.is_empty() {
+            self.callers.push_back((caller, jobs));
+        }
+        self.len -= usize::from(job.is_some());
+        job
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_take_turns_and_the_urgent_go_first() {
+        let queue = Queue::new();
+        for (caller, job) in [("a", 1), ("a", 2), ("a", 3), ("b", 4)] {
+            queue.push(caller, false, job).unwrap();
+        }
+        queue.push("admin", true, 9).unwrap();
+        assert_eq!(queue.len(), 5);
+        assert_eq!(queue.take(3), [9, 1, 4]);
+        assert_eq!(queue.take(10), [2, 3]);
+    }
+
+    #[test]
+    fn a_flooding_caller_fills_only_its_share() {
+        let queue = Queue::new();
+        for job in 0..SHARE {
+            queue.push("flood", false, job).unwrap();
+        }
+        assert_eq!(queue.push("flood", false, 0), Err(Full::Busy));
+        assert_eq!(queue.push("other", false, 0), Ok(()));
+        assert_eq!(queue.push("flood", true, 0), Ok(()), "its revocations have another lane");
+    }
+
+    #[test]
+    fn a_closed_queue_gives_out_what_waits_and_takes_no_more() {
+        let queue = Queue::new();
+        queue.push("a", false, 1).unwrap();
+        queue.close();
+        assert_eq!(queue.push("a", false, 2), Err(Full::Closed));
+        assert_eq!(queue.take(10), [1]);
+        assert_eq!(queue.take(10), [0; 0]);
+    }
+}

@@ -1,0 +1,437 @@
+//! How the domain's nouns lie in rows. Each record leads with a version byte; golden bytes in the tests keep the layout from drifting.
+
+use std::net::IpAddr;
+
+use hallpass_protocol::auth::SessionKind;
+use hallpass_protocol::codec;
+use hallpass_protocol::id::{SessionId, UserId};
+use hallpass_protocol::time::{Millis, Stamp};
+use hallpass_protocol::token::MacKeyId;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::domain::account::{Name, PasswordHash, Roles, User};
+use crate::domain::family::{AttemptHash, ContextTag, Debt};
+use crate::domain::revocation::{CutOffs, Reason, Revocation};
+use crate::domain::session::{Cold, Hot, Origin};
+use crate::domain::throttle::{Failures, ThrottleKey};
+
+/// A noun that lies in rows of one table.
+pub(super) trait Record: Sized {
+    /// The value's bytes, version byte first.
+    fn to_bytes(&self) -> Vec<u8>;
+    /// The value that these bytes are, if they are one.
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
+/// The version that every record of this schema leads with.
+const VERSION: u8 = 1;
+
+fn encode(value: &impl Serialize) -> Vec<u8> {
+    // Only a `Serialize` of our own that fails could fail here, and those in this file do not.
+    let mut bytes = codec::encode(value).unwrap_or_default();
+    bytes.insert(0, VERSION);
+    bytes
+}
+
+fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let (&VERSION, value) = bytes.split_first()? else { return None };
+    codec::decode(value).ok()
+}
+
+#[derive(Serialize, Deserialize)]
+struct UserRecord {
+    id: UserId,
+    name: String,
+    password: Option<String>,
+    roles: Vec<String>,
+    disabled: bool,
+    credential_version: u32,
+    not_before: Stamp,
+}
+
+impl Record for User {
+    fn to_bytes(&self) -> Vec<u8> {
+        encode(&UserRecord {
+            id: self.id,
+            name: self.name.as_str().to_owned(),
+            password: self.password.as_ref().map(|hash| hash.0.clone()),
+            roles: self.roles.as_slice().to_vec(),
+            disabled: self.disabled,
+            credential_version: self.credential_version,
+            not_before: self.not_before,
+        })
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let record: UserRecord = decode(bytes)?;
+        Some(Self {
+            id: record.id,
+            name: Name::parse(&record.name).ok()?,
+            password: record.password.map(PasswordHash),
+            roles: Roles::parse(record.roles).ok()?,
+            disabled: record.disabled,
+            credential_version: record.credential_version,
+            not_before: record.not_before,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct ColdRecord {
+    user: UserId,
+    app: String,
+    kind: SessionKind,
+    opened: Stamp,
+    absolute_deadline: Millis,
+    amr: Vec<String>,
+    ip: Option<IpAddr>,
+    user_agent: Option<String>,
+    device_label: Option<String>,
+    fingerprint: Option<[u8; 16]>,
+}
+
+impl Record for Cold {
+    fn to_bytes(&self) -> Vec<u8> {
+        let origin = self.origin.clone();
+        encode(&ColdRecord {
+            user: self.user,
+            app: self.app.clone(),
+            kind: self.kind,
+            opened: self.opened,
+            absolute_deadline: self.absolute_deadline,
+            amr: self.amr.clone(),
+            ip: origin.ip,
+            user_agent: origin.user_agent,
+            device_label: origin.device_label,
+            fingerprint: origin.fingerprint,
+        })
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let record: ColdRecord = decode(bytes)?;
+        Some(Self {
+            user: record.user,
+            app: record.app,
+            kind: record.kind,
+            opened: record.opened,
+            absolute_deadline: record.absolute_deadline,
+            amr: record.amr,
+            origin: Origin {
+                ip: record.ip,
+                user_agent: record.user_agent,
+                device_label: record.device_label,
+                fingerprint: record.fingerprint,
+            },
+        })
+    }
+}
+
+/// A hot row has a fixed layout: it is written by every rotation, and with its checksum it stays under 64 bytes.
+const HOT_BYTES: usize = 55;
+
+impl Record for Hot {
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HOT_BYTES + 8);
+        out.push(VERSION);
+        for moment in [self.last_seen, self.idle_deadline, self.auth_time, self.rotated_at] {
+            out.extend_from_slice(&moment.as_u64().to_be_bytes()[2..]);
+        }
+        out.push(self.level);
+        out.extend_from_slice(&self.level_seconds.to_be_bytes());
+        out.extend_from_slice(&self.counter.to_be_bytes());
+        out.extend_from_slice(&self.mac_key.0.to_be_bytes());
+        out.extend_from_slice(&self.attempt.map_or([0; 6], |attempt| attempt.0));
+        out.push(self.retries);
+        out.extend_from_slice(&self.tag.0.to_be_bytes());
+        out.extend_from_slice(&self.debt.0.to_be_bytes());
+        let (stamp, reason) = self.revoked.map_or((0, 0), |revoked| (revoked.stamp.0, revoked.reason as u8));
+        out.extend_from_slice(&stamp.to_be_bytes()[1..]);
+        out.push(reason);
+        out
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut fields = Fields(bytes);
+        let version = fields.number(1)?;
+        let mut moment = || fields.number(6).map(Millis::from_u64);
+        let (last_seen, idle_deadline, auth_time, rotated_at) = (moment()?, moment()?, moment()?, moment()?);
+        let level = u8::try_from(fields.number(1)?).ok()?;
+        let level_seconds = u32::try_from(fields.number(4)?).ok()?;
+        let counter = u32::try_from(fields.number(4)?).ok()?;
+        let mac_key = MacKeyId(u16::try_from(fields.number(2)?).ok()?);
+        let attempt = fields.take::<6>()?;
+        let retries = u8::try_from(fields.number(1)?).ok()?;
+        let tag = ContextTag(u16::try_from(fields.number(2)?).ok()?);
+        let debt = Debt(u16::try_from(fields.number(2)?).ok()?);
+        let stamp = Stamp(fields.number(7)?);
+        let revoked = match fields.number(1)? {
+            0 => None,
+            number => {
+                let reason = Reason::ALL.into_iter().find(|reason| u64::from(*reason as u8) == number)?;
+                Some(Revocation { stamp, reason })
+            }
+        };
+        let attempt = (attempt != [0; 6]).then_some(AttemptHash(attempt));
+        let whole = version == u64::from(VERSION) && fields.0.is_empty();
+        whole.then_some(Self {
+            last_seen,
+            idle_deadline,
+            auth_time,
+            level,
+            level_seconds,
+            counter,
+            rotated_at,
+            mac_key,
+            attempt,
+            retries,
+            tag,
+            debt,
+            revoked,
+        })
+    }
+}
+
+/// Fields of a fixed layout, taken from the front.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*field)
+    }
+
+    fn number(&mut self, bytes: usize) -> Option<u64> {
+        let (field, rest) = self.0.split_at_checked(bytes)?;
+        self.0 = rest;
+        Some(field.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+}
+
+impl Record for Failures {
+    fn to_bytes(&self) -> Vec<u8> {
+        encode(&(self.count, self.last))
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        decode(bytes).map(|(count, last)| Self { count, last })
+    }
+}
+
+impl Record for CutOffs {
+    fn to_bytes(&self) -> Vec<u8> {
+        encode(&self.everything)
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        decode(bytes).map(|everything| Self { everything })
+    }
+}
+
+impl Record for UserId {
+    fn to_bytes(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        decode(bytes)
+    }
+}
+
+/// Nothing: an index row says all it has to say in its key.
+impl Record for () {
+    fn to_bytes(&self) -> Vec<u8> {
+        vec![VERSION]
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        (bytes == [VERSION]).then_some(())
+    }
+}
+
+/// How far stamps may go without another write, and the latest time that was seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    /// No stamp above this has left the daemon.
+    pub(super) reserved: Stamp,
+    /// The daemon's time has been at least this.
+    pub(super) latest: Millis,
+}
+
+/// What makes a database this one and no other.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Identity {
+    /// Its id.
+    pub(super) database: [u8; 16],
+    /// The key of its row checksums.
+    pub(super) checksums: [u8; 32],
+}
+
+/// A key under the seal of the master key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SealedKey {
+    /// Its kind: 0 the MAC root, 1 a signing key.
+    pub(crate) kind: u8,
+    /// Which of its kind.
+    pub(crate) number: u16,
+    /// The nonce it was sealed with.
+    pub(crate) nonce: [u8; 24],
+    /// The sealed bytes.
+    pub(crate) sealed: Vec<u8>,
+}
+
+/// An audit entry as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AuditRecord {
+    /// When, and in which order.
+    pub(crate) stamp: Stamp,
+    /// What happened.
+    pub(crate) event: String,
+    /// How it ended.
+    pub(crate) outcome: String,
+    /// The calling process's user.
+    pub(crate) uid: u32,
+    /// The calling process.
+    pub(crate) pid: i32,
+    /// What the caller is known as.
+    pub(crate) app: String,
+    /// To whom.
+    pub(crate) user: Option<UserId>,
+    /// To which session.
+    pub(crate) session: Option<SessionId>,
+    /// What else there is to know.
+    pub(crate) detail: String,
+    /// The hash over all of this, the entry's number and the hash of the entry before.
+    pub(crate) hash: [u8; 32],
+}
+
+macro_rules! plain_record {
+    ($($name:ty),*) => {$(
+        impl Record for $name {
+            fn to_bytes(&self) -> Vec<u8> {
+                encode(self)
+            }
+
+            fn from_bytes(bytes: &[u8]) -> Option<Self> {
+                decode(bytes)
+            }
+        }
+    )*};
+}
+
+plain_record!(Mark, Identity, SealedKey, AuditRecord);
+
+/// The key of a count of failures: hashed, so that a name somebody typed is neither stored nor of any length.
+pub(super) fn failures_key(key: &ThrottleKey) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    match key {
+        ThrottleKey::Source(name, source) => {
+            part(b"source");
+            part(name.as_bytes());
+            part(source.app.as_bytes());
+            part(source.address.as_bytes());
+        }
+        ThrottleKey::Credential(name) => {
+            part(b"credential");
+            part(name.as_bytes());
+        }
+        ThrottleKey::Device(user, device) => {
+            part(b"device");
+            part(user.as_bytes());
+            part(device.as_bytes());
+        }
+    }
+    let full: [u8; 32] = hash.finalize().into();
+    let mut short = [0; 16];
+    short.copy_from_slice(&full[..16]);
+    short
+}
+
+/// The key of an index row: two parts of fixed length, one behind the other.
+pub(super) fn pair(first: &[u8], second: &[u8; 16]) -> Vec<u8> {
+    [first, second].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hot() -> Hot {
+        let at = Millis::from_u64;
+        Hot {
+            last_seen: at(1),
+            idle_deadline: at(2),
+            auth_time: at(3),
+            rotated_at: Millis::MAX,
+            level: 5,
+            level_seconds: 6,
+            counter: 7,
+            mac_key: MacKeyId(8),
+            attempt: Some(AttemptHash([9; 6])),
+            retries: 10,
+            tag: ContextTag(11),
+            debt: Debt(12),
+            revoked: Some(Revocation { stamp: Stamp(13), reason: Reason::Rollback }),
+        }
+    }
+
+    #[test]
+    fn golden_hot_row() {
+        let bytes = hot().to_bytes();
+        let golden = "01000000000001000000000002000000000003ffffffffffff0500000006000000070008\
+                      0909090909090a000b000c0000000000000d03";
+        assert_eq!(crate::hex::encode(&bytes), golden);
+        assert_eq!(bytes.len(), HOT_BYTES);
+        assert_eq!(Hot::from_bytes(&bytes), Some(hot()));
+        let plain = Hot { attempt: None, revoked: None, ..hot() };
+        assert_eq!(Hot::from_bytes(&plain.to_bytes()), Some(plain));
+    }
+
+    #[test]
+    fn golden_user_row() {
+        let user = User {
+            id: UserId::from_bytes([1; 16]),
+            name: Name::parse("ann").unwrap(),
+            password: Some(PasswordHash("$x".into())),
+            roles: Roles::parse(vec!["r".into()]).unwrap(),
+            disabled: true,
+            credential_version: 2,
+            not_before: Stamp(3),
+        };
+        let golden = "010101010101010101010101010101010103616e6e0102247801017201\
+                      0203";
+        assert_eq!(crate::hex::encode(&user.to_bytes()), golden);
+        assert_eq!(User::from_bytes(&user.to_bytes()), Some(user));
+    }
+
+    #[test]
+    fn g4_another_version_or_length_is_refused() {
+        let bytes = hot().to_bytes();
+        let mut newer = bytes.clone();
+        newer[0] = 2;
+        let mut longer = bytes.clone();
+        longer.push(0);
+        let mut unknown_reason = bytes.clone();
+        unknown_reason[HOT_BYTES - 1] = 200;
+        for bad in [&newer, &longer, &unknown_reason, &bytes[..HOT_BYTES - 1].to_vec(), &Vec::new()] {
+            assert_eq!(Hot::from_bytes(bad), None);
+        }
+        assert_eq!(<()>::from_bytes(&[]), None);
+    }
+
+    #[test]
+    fn parts_of_a_throttle_key_cannot_be_mistaken_for_each_other() {
+        let source = |app: &str, address: &str| crate::domain::throttle::Source {
+            app: app.into(),
+            address: address.into(),
+        };
+        let one = failures_key(&ThrottleKey::Source("ab".into(), source("c", "")));
+        assert_ne!(one, failures_key(&ThrottleKey::Source("a".into(), source("bc", ""))));
+        assert_ne!(one, failures_key(&ThrottleKey::Credential("ab".into())));
+    }
+}

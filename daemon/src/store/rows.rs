@@ -1,0 +1,247 @@
+//! Reading and writing rows by what they mean. The same reads serve a snapshot and the writer's open transaction.
+
+use hallpass_protocol::id::{SessionId, UserId};
+use hallpass_protocol::time::Millis;
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, WriteTransaction};
+
+use super::StoreError;
+use super::records::{AuditRecord, Identity, Mark, Record, SealedKey, failures_key, pair};
+use super::schema::{Checksums, META_CUT_OFFS, META_MARK, Table, bad_row};
+use crate::domain::account::User;
+use crate::domain::revocation::CutOffs;
+use crate::domain::session::Session;
+use crate::domain::throttle::{Failures, ThrottleKey};
+
+type Bytes = &'static [u8];
+
+/// The rows as the writer's transaction sees and changes them.
+pub(super) type WriterRows<'txn> = Rows<redb::Table<'txn, Bytes, Bytes>>;
+
+/// The tables of one transaction, in the order of [`Table::ALL`].
+pub(super) struct Rows<T> {
+    tables: [T; Table::ALL.len()],
+    checksums: Checksums,
+}
+
+impl Rows<ReadOnlyTable<Bytes, Bytes>> {
+    /// The rows as of a snapshot.
+    pub(super) fn of_snapshot(txn: &ReadTransaction, checksums: &Checksums) -> Result<Self, StoreError> {
+        let tables = open_all(|table| txn.open_table(table.definition()))?;
+        Ok(Self { tables, checksums: checksums.clone() })
+    }
+}
+
+impl<'txn> WriterRows<'txn> {
+    /// The rows as the writer's transaction sees and changes them.
+    pub(super) fn of_writer(txn: &'txn WriteTransaction, checksums: &Checksums) -> Result<Self, StoreError> {
+        let tables = open_all(|table| txn.open_table(table.definition()))?;
+        Ok(Self { tables, checksums: checksums.clone() })
+    }
+
+    /// Writes a row.
+    pub(super) fn put(&mut self, table: Table, key: &[u8], value: &impl Record) -> Result<(), StoreError> {
+        let row = self.checksums.seal(table, key, value.to_bytes());
+        self.tables[table as usize].insert(key, row.as_slice())?;
+        Ok(())
+    }
+
+    /// Removes a row, if there is one.
+    pub(super) fn remove(&mut self, table: Table, key: &[u8]) -> Result<(), StoreError> {
+        self.tables[table as usize].remove(key)?;
+        Ok(())
+    }
+}
+
+fn open_all<T, E: Into<StoreError>>(
+    mut open: impl FnMut(Table) -> Result<T, E>,
+) -> Result<[T; Table::ALL.len()], StoreError> {
+    let mut opened = Vec::with_capacity(Table::ALL.len());
+    for table in Table::ALL {
+        debug_assert_eq!(table as usize, opened.len(), "Table::ALL is in the order of the enum");
+        opened.push(open(table).map_err(Into::into)?);
+    }
+    opened.try_into().map_err(|_| StoreError::Layout("a table is missing".into()))
+}
+
+impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
+    /// A row, checked and decoded.
+    pub(super) fn get<R: Record>(&self, table: Table, key: &[u8]) -> Result<Option<R>, StoreError> {
+        match self.tables[table as usize].get(key)? {
+            None => Ok(None),
+            Some(row) => self.decode(table, key, row.value()).map(Some),
+        }
+    }
+
+    fn decode<R: Record>(&self, table: Table, key: &[u8], row: &[u8]) -> Result<R, StoreError> {
+        let value = self.checksums.open(table, key, row)?;
+        Ok(R::from_bytes(value).ok_or_else(|| bad_row(table, key))?)
+    }
+
+    /// How many rows a table has.
+    pub(super) fn len(&self, table: Table) -> Result<u64, StoreError> {
+        Ok(self.tables[table as usize].len()?)
+    }
+
+    /// A user.
+    pub(super) fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.get(Table::Users, id.as_bytes())
+    }
+
+    /// The user of this name. The text need not be a name.
+    pub(super) fn user_named(&self, name: &str) -> Result<Option<User>, StoreError> {
+        let Some(id) = self.get::<UserId>(Table::Names, name.as_bytes())? else { return Ok(None) };
+        // A name that leads nowhere would be an account that silently does not exist.
+        let user = self.user(id)?.ok_or_else(|| bad_row(Table::Names, name.as_bytes()))?;
+        Ok(Some(user))
+    }
+
+    /// A session, both rows of it.
+    pub(super) fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        let key = id.as_bytes();
+        match (self.get(Table::Cold, key)?, self.get(Table::Hot, key)?) {
+            (Some(cold), Some(hot)) => Ok(Some(Session { id, cold, hot })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(bad_row(Table::Hot, key).into()),
+            (Some(_), None) => Err(bad_row(Table::Cold, key).into()),
+        }
+    }
+
+    /// A user's sessions after one of them, oldest first, dead ones that are not swept yet included.
+    pub(super) fn sessions_of(
+        &self,
+        user: UserId,
+        after: Option<SessionId>,
+        most: usize,
+    ) -> Result<Vec<Session>, StoreError> {
+        let mut sessions = Vec::new();
+        for id in self.session_ids_of(user, after)?.into_iter().take(most) {
+            sessions.push(
+                self.session(id)?
+                    .ok_or_else(|| bad_row(Table::OfUser, &pair(user.as_bytes(), id.as_bytes())))?,
+            );
+        }
+        Ok(sessions)
+    }
+
+    /// The identifiers of a user's sessions after one of them, oldest first.
+    fn session_ids_of(&self, user: UserId, after: Option<SessionId>) -> Result<Vec<SessionId>, StoreError> {
+        let first = pair(user.as_bytes(), &after.map_or([0; 16], |id| *id.as_bytes()));
+        let last = pair(user.as_bytes(), &[u8::MAX; 16]);
+        let mut ids = Vec::new();
+        for row in self.tables[Table::OfUser as usize].range::<&[u8]>(first.as_slice()..=last.as_slice())? {
+            let (key, value) = row?;
+            self.decode::<()>(Table::OfUser, key.value(), value.value())?;
+            let id = trailing_id(Table::OfUser, key.value())?;
+            if Some(id) != after {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Sessions whose place in the deadline index has come, each with that place.
+    pub(super) fn sessions_due(
+        &self,
+        now: Millis,
+        most: usize,
+    ) -> Result<Vec<(Millis, Session)>, StoreError> {
+        let last = pair(&now.as_u64().to_be_bytes(), &[u8::MAX; 16]);
+        let mut due = Vec::new();
+        for row in self.tables[Table::Due as usize].range::<&[u8]>(..=last.as_slice())?.take(most) {
+            let (key, value) = row?;
+            self.decode::<()>(Table::Due, key.value(), value.value())?;
+            let (at, _) =
+                key.value().split_first_chunk::<8>().ok_or_else(|| bad_row(Table::Due, key.value()))?;
+            let id = trailing_id(Table::Due, key.value())?;
+            let session = self.session(id)?.ok_or_else(|| bad_row(Table::Due, key.value()))?;
+            due.push((Millis::from_u64(u64::from_be_bytes(*at)), session));
+        }
+        Ok(due)
+    }
+
+    /// Users by name, after a name.
+    pub(super) fn users_after(&self, after: Option<&str>, most: usize) -> Result<Vec<User>, StoreError> {
+        let mut users = Vec::new();
+        let first = after.unwrap_or_default().as_bytes();
+        for row in self.tables[Table::Names as usize].range::<&[u8]>(first..)? {
+            let (key, value) = row?;
+            if Some(key.value()) == after.map(str::as_bytes) {
+                continue;
+            }
+            if users.len() == most {
+                break;
+            }
+            let id: UserId = self.decode(Table::Names, key.value(), value.value())?;
+            users.push(self.user(id)?.ok_or_else(|| bad_row(Table::Names, key.value()))?);
+        }
+        Ok(users)
+    }
+
+    /// Failures counted under a key.
+    pub(super) fn failures(&self, key: &ThrottleKey) -> Result<Failures, StoreError> {
+        Ok(self.get(Table::Failures, &failures_key(key))?.unwrap_or_default())
+    }
+
+    /// Stamps that end many sessions at once.
+    pub(super) fn cut_offs(&self) -> Result<CutOffs, StoreError> {
+        self.get(Table::Meta, META_CUT_OFFS)?.ok_or_else(|| bad_row(Table::Meta, META_CUT_OFFS).into())
+    }
+
+    /// How far stamps and time have come.
+    pub(super) fn mark(&self) -> Result<Mark, StoreError> {
+        self.get(Table::Meta, META_MARK)?.ok_or_else(|| bad_row(Table::Meta, META_MARK).into())
+    }
+
+    /// Every sealed key.
+    pub(super) fn keys(&self) -> Result<Vec<SealedKey>, StoreError> {
+        let mut keys = Vec::new();
+        for row in self.tables[Table::Keys as usize].iter()? {
+            let (key, value) = row?;
+            keys.push(self.decode(Table::Keys, key.value(), value.value())?);
+        }
+        Ok(keys)
+    }
+
+    /// The newest audit entry and its number, if there is any.
+    pub(super) fn last_audit(&self) -> Result<Option<(u64, AuditRecord)>, StoreError> {
+        match self.tables[Table::Audit as usize].last()? {
+            None => Ok(None),
+            Some((key, value)) => self.audit_entry(key.value(), value.value()).map(Some),
+        }
+    }
+
+    /// Audit entries after a number, oldest first.
+    pub(super) fn audit_after(
+        &self,
+        number: u64,
+        most: usize,
+    ) -> Result<Vec<(u64, AuditRecord)>, StoreError> {
+        let first = number.saturating_add(1).to_be_bytes();
+        let mut entries = Vec::new();
+        for row in self.tables[Table::Audit as usize].range::<&[u8]>(first.as_slice()..)?.take(most) {
+            let (key, value) = row?;
+            entries.push(self.audit_entry(key.value(), value.value())?);
+        }
+        Ok(entries)
+    }
+
+    fn audit_entry(&self, key: &[u8], value: &[u8]) -> Result<(u64, AuditRecord), StoreError> {
+        let number = key.try_into().map(u64::from_be_bytes).map_err(|_| bad_row(Table::Audit, key))?;
+        Ok((number, self.decode(Table::Audit, key, value)?))
+    }
+}
+
+fn trailing_id(table: Table, key: &[u8]) -> Result<SessionId, StoreError> {
+    match key.split_last_chunk::<16>() {
+        Some((_, id)) => Ok(SessionId::from_bytes(*id)),
+        None => Err(bad_row(table, key).into()),
+    }
+}
+
+/// Reads the one row that holds the key of all checksums; a value that decodes and matches itself is taken at its word.
+pub(super) fn identity(row: &[u8]) -> Option<Identity> {
+    let value = row.get(..row.len().checked_sub(8)?)?;
+    let identity = Identity::from_bytes(value)?;
+    let checksums = Checksums::new(&identity.checksums);
+    checksums.open(Table::Meta, super::schema::META_IDENTITY, row).is_ok().then_some(identity)
+}

@@ -1,0 +1,99 @@
+//! Reads, from one consistent state of the store that no write can change.
+
+use hallpass_protocol::id::{SessionId, UserId};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase};
+
+use super::StoreError;
+use super::records::AuditRecord;
+use super::rows::Rows;
+use super::schema::{Checksums, Table};
+use crate::domain::account::User;
+use crate::domain::check::Found;
+use crate::domain::revocation::CutOffs;
+use crate::domain::session::Session;
+
+/// One consistent state of the store.
+pub(crate) struct Snapshot {
+    rows: Rows<ReadOnlyTable<&'static [u8], &'static [u8]>>,
+}
+
+/// How much of everything there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Users.
+    pub(crate) users: u64,
+    /// Sessions, ended ones that are not swept yet included.
+    pub(crate) sessions: u64,
+    /// Audit entries.
+    pub(crate) audit_entries: u64,
+}
+
+impl Snapshot {
+    pub(super) fn open(database: &redb::Database, checksums: &Checksums) -> Result<Self, StoreError> {
+        let txn: ReadTransaction = database.begin_read()?;
+        Ok(Self { rows: Rows::of_snapshot(&txn, checksums)? })
+    }
+
+    /// What there is to know of a session.
+    pub(crate) fn found(&self, id: SessionId) -> Result<Found, StoreError> {
+        let session = self.rows.session(id)?;
+        let user = match &session {
+            Some(session) => self.rows.user(session.cold.user)?,
+            None => None,
+        };
+        Ok(Found { session, user, cut_offs: self.rows.cut_offs()? })
+    }
+
+    /// A user.
+    pub(crate) fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.rows.user(id)
+    }
+
+    /// The user of this name.
+    pub(crate) fn user_named(&self, name: &str) -> Result<Option<User>, StoreError> {
+        self.rows.user_named(name)
+    }
+
+    /// Users by name, after a name.
+    pub(crate) fn users_after(&self, after: Option<&str>, most: usize) -> Result<Vec<User>, StoreError> {
+        self.rows.users_after(after, most)
+    }
+
+    /// A user's sessions after one of them, oldest first, dead ones that are not swept yet included.
+    pub(crate) fn sessions_of(
+        &self,
+        user: UserId,
+        after: Option<SessionId>,
+        most: usize,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.rows.sessions_of(user, after, most)
+    }
+
+    /// Stamps that end many sessions at once.
+    pub(crate) fn cut_offs(&self) -> Result<CutOffs, StoreError> {
+        self.rows.cut_offs()
+    }
+
+    /// Audit entries after a number, oldest first.
+    pub(crate) fn audit_after(
+        &self,
+        number: u64,
+        most: usize,
+    ) -> Result<Vec<(u64, AuditRecord)>, StoreError> {
+        self.rows.audit_after(number, most)
+    }
+
+    /// The number of the newest audit entry; 0 before the first.
+    pub(crate) fn last_audit(&self) -> Result<u64, StoreError> {
+        Ok(self.rows.last_audit()?.map_or(0, |(number, _)| number))
+    }
+
+    /// How much of everything there is.
+    pub(crate) fn counts(&self) -> Result<Counts, StoreError> {
+        Ok(Counts {
+            users: self.rows.len(Table::Users)?,
+            sessions: self.rows.len(Table::Hot)?,
+            audit_entries: self.rows.len(Table::Audit)?,
+        })
+    }
+}

@@ -1,0 +1,260 @@
+//! The one thread that writes. It takes what waits, decides each command in turn in one transaction, commits once, and answers.
+//!
+//! There is no timer: an idle daemon commits at once, a busy one batches by itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::time::{Millis, Stamp};
+use redb::Database;
+use tokio::sync::oneshot;
+
+use super::apply::apply;
+use super::chain::Head;
+use super::queue::{Full, Queue};
+use super::records::Mark;
+use super::rows::{Rows, WriterRows};
+use super::schema::{Checksums, META_MARK, Table};
+use super::{StoreError, facts};
+use crate::clock::Clock;
+use crate::domain::command::{ActiveKeys, Case, Command, Fresh, Policy};
+use crate::domain::decide::decide;
+use crate::domain::effect::{Decision, Outcome};
+use crate::domain::policy::Permit;
+use crate::domain::time::{Moment, Outage};
+
+/// Most commands in one transaction.
+const BATCH: usize = 256;
+/// How far stamps are reserved ahead, so that few transactions have to write the mark. Time is written down as often.
+const RESERVE: Duration = Duration::from_secs(10);
+
+/// A command that waits, and who waits for its answer.
+struct Job {
+    permit: Permit,
+    command: Command,
+    fresh: Fresh,
+    answer: oneshot::Sender<Result<Outcome, Refusal>>,
+}
+
+/// The way to the writer thread. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    queue: Arc<Queue<Job>>,
+    visible: Arc<AtomicU64>,
+}
+
+/// What the writer thread works with.
+pub(super) struct Parts {
+    pub(super) database: Arc<Database>,
+    pub(super) checksums: Checksums,
+    pub(super) clock: Arc<Clock>,
+    pub(super) policy: Policy,
+    pub(super) keys: ActiveKeys,
+    pub(super) outage: Outage,
+    pub(super) head: Head,
+    pub(super) mark: Mark,
+}
+
+/// The running writer thread, for the one who started it.
+#[derive(Debug)]
+pub(crate) struct WriterThread {
+    thread: std::thread::JoinHandle<Result<(), StoreError>>,
+}
+
+impl WriterThread {
+    /// Waits until the queue is closed and what waited is done.
+    ///
+    /// # Errors
+    /// The fault that made the writer stop before that.
+    pub(crate) fn join(self) -> Result<(), StoreError> {
+        self.thread.join().unwrap_or_else(|_| {
+            Err(StoreError::Layout("the writer thread panicked; its message is above".into()))
+        })
+    }
+}
+
+impl Writer {
+    /// Starts the thread. `stopped` is dropped when it ends, for whatever reason.
+    pub(super) fn start(parts: Parts, stopped: oneshot::Sender<()>) -> std::io::Result<(Self, WriterThread)> {
+        let writer =
+            Self { queue: Arc::new(Queue::new()), visible: Arc::new(AtomicU64::new(parts.mark.reserved.0)) };
+        let mut state = State { last: parts.mark.reserved, parts, writer: writer.clone() };
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
+            let _stopped = stopped;
+            // Whatever ends this thread, nobody may wait for it any more.
+            let _closed = CloseOnDrop(Arc::clone(&state.writer.queue));
+            state.run()
+        })?;
+        Ok((writer, WriterThread { thread }))
+    }
+
+    /// Hands a command to the writer and waits for its answer, which comes after its changes are on disk.
+    ///
+    /// The command is done or not done as a whole even if the caller stops waiting.
+    pub(crate) async fn submit(
+        &self,
+        permit: Permit,
+        command: Command,
+        fresh: Fresh,
+    ) -> Result<Outcome, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let urgent = permit.is_urgent() || matches!(command, Command::Revoke(_));
+        let caller = permit.app().to_owned();
+        match self.queue.push(&caller, urgent, Job { permit, command, fresh, answer }) {
+            Ok(()) => answered.await.unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Unknown))),
+            Err(Full::Busy) => Err(Refusal::new(ErrorCode::Busy)),
+            Err(Full::Closed) => Err(Refusal::new(ErrorCode::Unavailable)),
+        }
+    }
+
+    /// Takes no more commands; those that wait are still done.
+    pub(crate) fn close(&self) {
+        self.queue.close();
+    }
+
+    /// How many commands wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The newest stamp whose change is on disk.
+    pub(crate) fn visible(&self) -> Stamp {
+        Stamp(self.visible.load(Ordering::Acquire))
+    }
+}
+
+struct CloseOnDrop(Arc<Queue<Job>>);
+
+impl Drop for CloseOnDrop {
+    /// Jobs that nobody will do are dropped, which answers each with `unknown`.
+    fn drop(&mut self) {
+        self.0.close();
+        while !self.0.take(BATCH).is_empty() {}
+    }
+}
+
+struct State {
+    parts: Parts,
+    writer: Writer,
+    last: Stamp,
+}
+
+/// What a batch came to, before it is committed.
+struct Decided {
+    outcomes: Vec<Result<Outcome, Refusal>>,
+    head: Head,
+    mark: Mark,
+    changed: bool,
+}
+
+impl Decided {
+    /// Writes what one decision asks for, its audit entry with it.
+    fn write(
+        &mut self,
+        rows: &mut WriterRows<'_>,
+        decision: &mut Decision,
+        job: &Job,
+        at: &Moment,
+    ) -> Result<(), StoreError> {
+        apply(rows, &decision.effects)?;
+        self.changed |= !decision.effects.is_empty();
+        if let Some(audit) = decision.audit.take() {
+            let record = self.head.link(audit, decision, &job.permit, at);
+            rows.put(Table::Audit, &self.head.number.to_be_bytes(), &record)?;
+            self.changed = true;
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn run(&mut self) -> Result<(), StoreError> {
+        loop {
+            let batch = self.writer.queue.take(BATCH);
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.batch(batch)?;
+        }
+    }
+
+    /// One transaction for the whole batch. If it fails, the jobs are dropped unanswered, which tells each caller that the outcome is unknown:
+    /// that is the truth about a commit that failed.
+    fn batch(&mut self, batch: Vec<Job>) -> Result<(), StoreError> {
+        let outcomes = self.commit(&batch)?;
+        for (job, outcome) in batch.into_iter().zip(outcomes) {
+            // A caller who left is no matter: what they asked for is done.
+            let _ = job.answer.send(outcome);
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, batch: &[Job]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
+        let database = Arc::clone(&self.parts.database);
+        let txn = database.begin_write()?;
+        let decided = {
+            let mut rows = Rows::of_writer(&txn, &self.parts.checksums)?;
+            self.decide_all(&mut rows, batch)?
+        };
+        if decided.changed {
+            txn.commit()?;
+            (self.parts.head, self.parts.mark) = (decided.head, decided.mark);
+        } else {
+            txn.abort()?;
+        }
+        self.writer.visible.store(self.last.0, Ordering::Release);
+        Ok(decided.outcomes)
+    }
+
+    fn decide_all(&mut self, rows: &mut WriterRows<'_>, batch: &[Job]) -> Result<Decided, StoreError> {
+        let mut decided = Decided {
+            outcomes: Vec::with_capacity(batch.len()),
+            head: self.parts.head,
+            mark: self.parts.mark,
+            changed: false,
+        };
+        for job in batch {
+            let at = self.next_moment();
+            let facts = match facts::load(rows, &job.command, &self.parts.keys, &at) {
+                Ok(facts) => facts,
+                Err(StoreError::Row(error)) => {
+                    tracing::error!(%error, "a command needs a row that cannot be read; it was not done");
+                    decided.outcomes.push(Err(Refusal::because(ErrorCode::Internal, error.to_string())));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let case = Case {
+                permit: &job.permit,
+                facts: &facts,
+                policy: &self.parts.policy,
+                fresh: &job.fresh,
+                at: &at,
+            };
+            let mut decision = decide(&job.command, &case);
+            decided.write(rows, &mut decision, job, &at)?;
+            decided.outcomes.push(decision.outcome);
+        }
+        // A stamp may leave the daemon only if a mark at least as high is on disk, even where nothing else was written.
+        if self.last > decided.mark.reserved {
+            let latest = Millis::from_u64(self.last.0 / 1000);
+            decided.mark = Mark { reserved: Stamp(self.last.0 + micros(RESERVE)), latest };
+            rows.put(Table::Meta, META_MARK, &decided.mark)?;
+            decided.changed = true;
+        }
+        Ok(decided)
+    }
+
+    /// A stamp above every one before it, and the time that goes with it.
+    fn next_moment(&mut self) -> Moment {
+        let micros = self.parts.clock.now_micros();
+        self.last = Stamp(micros.max(self.last.0 + 1));
+        Moment { now: Millis::from_u64(micros / 1000), stamp: self.last, outage: self.parts.outage }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

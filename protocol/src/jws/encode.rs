@@ -1,0 +1,52 @@
+//! Writing access tokens.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::Serialize;
+
+use super::{ALGORITHM, AccessClaims, Header, MAX_TOKEN_ISSUED, TYPE};
+
+/// Base64url of the 64 bytes of a signature, and the dot before it.
+const SIGNATURE_LEN: usize = 1 + 86;
+
+/// The claims would make a token that is longer than [`MAX_TOKEN_ISSUED`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an access token of {len} bytes is over the limit of {MAX_TOKEN_ISSUED}")]
+pub struct TooLarge {
+    /// The length that the token would have had, in bytes.
+    pub len: usize,
+}
+
+/// Writes an access token. `sign` is given the bytes to sign, and only when the token will fit.
+pub fn encode(
+    claims: &AccessClaims,
+    kid: &str,
+    sign: impl FnOnce(&[u8]) -> [u8; 64],
+) -> Result<String, TooLarge> {
+    let mut token = signing_input(claims, kid);
+    let len = token.len() + SIGNATURE_LEN;
+    if len > MAX_TOKEN_ISSUED {
+        return Err(TooLarge { len });
+    }
+    let signature = sign(token.as_bytes());
+    token.push('.');
+    token.push_str(&Base64UrlUnpadded::encode_string(&signature));
+    Ok(token)
+}
+
+/// How long the token with these claims would be, in bytes: a role set that cannot fit is refused when it is
+/// set and not when its owner logs in.
+#[must_use]
+pub fn encoded_len(claims: &AccessClaims, kid: &str) -> usize {
+    signing_input(claims, kid).len() + SIGNATURE_LEN
+}
+
+fn signing_input(claims: &AccessClaims, kid: &str) -> String {
+    let header = Header { alg: ALGORITHM.into(), typ: TYPE.into(), kid: kid.into() };
+    format!("{}.{}", json_part(&header), json_part(claims))
+}
+
+fn json_part(value: &impl Serialize) -> String {
+    let json =
+        serde_json::to_vec(value).expect("strings, lists of strings and integers always have a JSON form");
+    Base64UrlUnpadded::encode_string(&json)
+}
