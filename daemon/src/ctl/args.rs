@@ -1,5 +1,6 @@
 //! What the control command understands. No argument here can hold a password or a token: `-` and `--password-stdin` say where one comes from.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -274,8 +275,8 @@ pub(super) enum AuditVerb {
     /// Print the newest entries, oldest first
     Tail {
         /// How many
-        #[arg(long, value_name = "N", default_value = "20", value_parser = whole::<u32>)]
-        count: u32,
+        #[arg(long, value_name = "N", default_value = "20", value_parser = whole::<NonZeroU32>)]
+        count: NonZeroU32,
         /// Those that come after this number
         #[arg(long, value_name = "N", value_parser = whole::<u64>)]
         after: Option<u64>,

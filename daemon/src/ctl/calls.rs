@@ -30,7 +30,7 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Revoke(args) => revoke(args, &socket, out).await,
         Verb::Session(SessionVerb::List { user }) => session_list(user, &socket, out).await,
         Verb::Key(KeyVerb::Jwks) => Ok(out.jwks(&socket.admin().await?.key_jwks().await?)?),
-        Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count, after, &socket, out).await,
+        Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count.get(), after, &socket, out).await,
     }
 }
 

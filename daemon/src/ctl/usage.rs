@@ -204,7 +204,7 @@ mod tests {
         let Verb::Revoke(revoke) = verb("revoke --token") else { panic!() };
         assert_eq!(revoke.token, Some(None));
         let Verb::Audit(AuditVerb::Tail { count, after }) = verb("audit tail --after 7") else { panic!() };
-        assert_eq!((count, after), (20, Some(7)));
+        assert_eq!((count.get(), after), (20, Some(7)));
     }
 
     #[test]
@@ -223,6 +223,7 @@ mod tests {
             "verify --level 256",
             "verify --max-auth-age -1",
             "audit tail --count x",
+            "audit tail --count 0",
         ] {
             assert!(!wrong(line).0.is_empty(), "{line}");
         }

@@ -33,7 +33,7 @@ impl Out<'_> {
         if self.json {
             return self.object(&ErrorView { error: fault });
         }
-        let wait = fault.retry_after_ms.map_or_else(String::new, |ms| {
+        let wait = fault.retry_after_ms.filter(|&ms| ms > 0).map_or_else(String::new, |ms| {
             format!(", wait {}", humantime::format_duration(std::time::Duration::from_millis(ms)))
         });
         writeln!(aside, "hallpass: {} ({}{wait})", neutral(&fault.message), fault.code)

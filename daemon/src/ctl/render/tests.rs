@@ -319,22 +319,22 @@ fn keys_are_printed_as_they_are() {
 
 #[test]
 fn a_refusal_goes_aside_as_text_and_to_stdout_as_json() {
-    let refusal = Refusal {
-        code: ErrorCode::InvalidCredentials,
-        message: "no\u{1b}[2J".into(),
-        retry_after_ms: Some(1500),
-    };
-    let fault = Failure::from(refusal).fault();
-    let shown = |json| {
-        let (mut to, mut aside) = (Vec::new(), Vec::new());
-        Out { to: &mut to, json, now: at(0), width: None }.fault(&fault, &mut aside).unwrap();
-        (String::from_utf8(to).unwrap(), String::from_utf8(aside).unwrap())
-    };
-    let text = "hallpass: no\\u{1b}[2J (invalid_credentials, wait 1s 500ms)\n";
-    assert_eq!(shown(false), (String::new(), text.into()));
-    let json = concat!(
-        r#"{"error":{"code":"invalid_credentials","class":"invalid","message":"no\u001b[2J","retry_after_ms":1500}}"#,
-        "\n"
-    );
-    assert_eq!(shown(true), (json.into(), String::new()));
+    for (wait, text, json) in [
+        (None, "", ""),
+        (Some(0), "", r#","retry_after_ms":0"#),
+        (Some(1500), ", wait 1s 500ms", r#","retry_after_ms":1500"#),
+    ] {
+        let code = ErrorCode::InvalidCredentials;
+        let refusal = Refusal { code, message: "no\u{1b}[2J".into(), retry_after_ms: wait };
+        let fault = Failure::from(refusal).fault();
+        let shown = |json| {
+            let (mut to, mut aside) = (Vec::new(), Vec::new());
+            Out { to: &mut to, json, now: at(0), width: None }.fault(&fault, &mut aside).unwrap();
+            (String::from_utf8(to).unwrap(), String::from_utf8(aside).unwrap())
+        };
+        let text = format!("hallpass: no\\u{{1b}}[2J (invalid_credentials{text})\n");
+        assert_eq!(shown(false), (String::new(), text));
+        let said = r#"{"error":{"code":"invalid_credentials","class":"invalid","message":"no\u001b[2J""#;
+        assert_eq!(shown(true), (format!("{said}{json}}}}}\n"), String::new()));
+    }
 }
