@@ -32,6 +32,8 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
+    /// See the whole story on a daemon of its own
+    Tour,
     /// Show how the daemon is doing
     Status,
     /// Add, show, change and remove users

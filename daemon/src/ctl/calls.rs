@@ -15,6 +15,7 @@ use super::args::{
 use super::failure::Failure;
 use super::input;
 use super::render::{self, Out};
+use super::tour;
 
 type Outcome = Result<(), Failure>;
 
@@ -22,6 +23,7 @@ type Outcome = Result<(), Failure>;
 pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
     let socket = Socket(cli.socket.as_deref());
     match cli.verb {
+        Verb::Tour => tour::run(out).await,
         Verb::Status => Ok(out.status(&socket.admin().await?.status().await?)?),
         Verb::User(verb) => user(verb, &socket, out).await,
         Verb::Login(args) => login(args, &socket, out).await,

@@ -35,6 +35,9 @@ pub(super) enum Failure {
     /// The answer could not be written.
     #[error("the answer could not be written: {0}; what was asked for is done")]
     Output(#[from] io::Error),
+    /// Something is not as it must be.
+    #[error("{0}")]
+    Surprise(String),
     /// This process could not be set up.
     #[error("the command cannot start: {0}")]
     Start(io::Error),
@@ -62,6 +65,10 @@ impl Fault {
 }
 
 impl Failure {
+    pub(super) fn surprise(what: impl std::fmt::Display) -> Self {
+        Self::Surprise(what.to_string())
+    }
+
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self::Usage(message.into())
     }
@@ -76,7 +83,7 @@ impl Failure {
             }
             Self::Refused(refusal) => Fault::of(refusal.code, message, refusal.retry_after_ms),
             Self::Usage(_) => Fault::usage(message),
-            Self::Signal(_) | Self::Output(_) | Self::Start(_) => {
+            Self::Signal(_) | Self::Output(_) | Self::Surprise(_) | Self::Start(_) => {
                 Fault::of(ErrorCode::Internal, message, None)
             }
         }
@@ -99,7 +106,7 @@ impl Failure {
             Self::Refused(refusal) => of_code(refusal.code),
             Self::Usage(_) => status::USAGE,
             Self::Signal(signal) => 128_u8.saturating_add(u8::try_from(*signal as i32).unwrap_or(0)),
-            Self::Output(_) | Self::Start(_) => status::INTERNAL,
+            Self::Output(_) | Self::Surprise(_) | Self::Start(_) => status::INTERNAL,
         }
     }
 }

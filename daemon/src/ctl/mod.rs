@@ -6,6 +6,7 @@ mod failure;
 mod input;
 mod render;
 mod terminal;
+mod tour;
 mod usage;
 
 use std::ffi::OsString;

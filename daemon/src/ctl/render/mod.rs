@@ -155,7 +155,7 @@ impl Out<'_> {
     }
 
     /// One JSON object on a line of its own.
-    fn object(&mut self, view: &impl Serialize) -> io::Result<()> {
+    pub(super) fn object(&mut self, view: &impl Serialize) -> io::Result<()> {
         writeln!(self.to, "{}", neutral_json(&serde_json::to_string(view)?))
     }
 }
