@@ -16,6 +16,7 @@ use hallpass_protocol::id::{BadId, SessionId};
     after_help = "Passwords and tokens come from the terminal or from stdin, never from arguments.
 \
                   Exit 0 ok, 1 refused, 2 usage, 69 unavailable, 70 internal, 77 denied, 78 config",
+    help_template = "{about-with-newline}{usage-heading} {usage}\n\n{all-args}{after-help}",
     disable_help_subcommand = true,
     max_term_width = 100
 )]
