@@ -25,7 +25,9 @@ const NAME: &str = "alice";
 /// One step: what was done, what came of it, and how long it took.
 #[derive(Debug, Serialize)]
 struct Step<'a> {
-    step: &'a str,
+    /// As JSON, `step`.
+    #[serde(rename = "step")]
+    title: &'a str,
     outcome: &'a str,
     micros: u64,
 }
@@ -167,7 +169,7 @@ impl Guide<'_, '_> {
     fn step(&mut self, step: &str, outcome: &str, took: Duration) -> Result<(), Failure> {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         if self.out.json {
-            return Ok(self.out.object(&Step { step, outcome, micros })?);
+            return Ok(self.out.object(&Step { title: step, outcome, micros })?);
         }
         Ok(writeln!(self.out.to, "  {step:<32}  {outcome:<37} {}", milliseconds(micros))?)
     }

@@ -58,6 +58,11 @@ impl World {
         self
     }
 
+    /// Lets time go by, but for its last millisecond.
+    pub(crate) fn after_almost(&mut self, duration: Duration) -> &mut Self {
+        self.after(duration.saturating_sub(Duration::from_millis(1)))
+    }
+
     /// Decides a command, and has its effects on the session and the user come true.
     pub(crate) fn decide(&mut self, command: &Command) -> Decision {
         let case = Case {

@@ -80,7 +80,7 @@ fn b4_a_retry_inside_the_window_gets_the_same_successor() {
     let mut world = World::new();
     assert_eq!(world.token(show(1)), Ok(2));
     let rotated = world.session().hot.clone();
-    world.after(WINDOW - MILLI);
+    world.after_almost(WINDOW);
     assert_eq!(world.token(show(1)), Ok(2));
     let hot = world.session().hot.clone();
     assert_eq!(hot, Hot { retries: 1, ..rotated }, "nothing moves but the count");
@@ -116,7 +116,7 @@ fn b7_retries_are_bounded_and_running_out_kills_nothing() {
 fn the_attempt_that_rotated_is_answered_again_past_the_window() {
     let mut world = World::new();
     assert_eq!(world.token(with_attempt(1, 5)), Ok(2));
-    world.after(ATTEMPT_WINDOW - MILLI);
+    world.after_almost(ATTEMPT_WINDOW);
     assert_eq!(world.token(with_attempt(1, 5)), Ok(2));
     world.after(MILLI);
     assert_eq!(world.token(with_attempt(1, 5)), Err(ErrorCode::Reused), "but not for ever");
@@ -189,7 +189,7 @@ fn time_in_which_nobody_could_ask_does_not_use_the_window_up() {
     let down = world.at.now.plus(Duration::from_secs(10));
     let up = down.plus(5 * MINUTE);
     world.at.outage = Outage { from: down, to: up };
-    world.after(up.since(world.at.now) + Duration::from_secs(20) - MILLI);
+    world.after_almost(up.since(world.at.now) + Duration::from_secs(20));
     assert_eq!(world.token(show(1)), Ok(2));
     world.after(MILLI);
     assert_eq!(world.token(show(1)), Err(ErrorCode::Reused));

@@ -35,9 +35,9 @@ fn settle_with(login: Login, proved: Option<Credential>) -> Command {
     }))
 }
 
-fn right_password() -> Option<Credential> {
+fn right_password() -> Credential {
     let user = user();
-    Some(Credential { user: user.id, hash: user.password.unwrap(), version: user.credential_version })
+    Credential { user: user.id, hash: user.password.unwrap(), version: user.credential_version }
 }
 
 fn attempted(decision: &Decision) -> &Attempt {
@@ -91,7 +91,7 @@ fn d1_d3_unknown_and_disabled_are_counted_and_answered_like_wrong() {
     assert_eq!(wrong.1.code, ErrorCode::InvalidCredentials);
     assert_eq!(wrong.1.retry_after_ms, Some(2000));
     assert_eq!(outcome(|world| world.facts.user = None, None), wrong);
-    assert_eq!(outcome(|world| world.user().disabled = true, right_password()), wrong);
+    assert_eq!(outcome(|world| world.user().disabled = true, Some(right_password())), wrong);
     assert_eq!(outcome(|world| world.user().password = None, None), wrong);
 }
 
@@ -128,7 +128,7 @@ fn somebody_elses_device_token_buys_no_extra_tries() {
 #[test]
 fn a_success_opens_a_new_session_and_forgets_the_failures() {
     let mut world = World::new();
-    let decision = world.decide(&settle_with(login(), right_password()));
+    let decision = world.decide(&settle_with(login(), Some(right_password())));
     let session = opened(&decision).clone();
     assert_eq!(
         (session.cold.user, session.cold.app.as_str(), session.hot.counter),
@@ -150,7 +150,7 @@ fn an_account_that_changed_while_the_hash_ran_is_refused_as_wrong() {
     ] {
         let mut world = World::new();
         change(&mut world);
-        let decision = world.decide(&settle_with(login(), right_password()));
+        let decision = world.decide(&settle_with(login(), Some(right_password())));
         assert_eq!(decision.outcome.unwrap_err().code, ErrorCode::InvalidCredentials);
         assert!(decision.effects.is_empty());
     }
@@ -167,7 +167,7 @@ fn c12_one_session_too_many_evicts_the_oldest_or_is_refused() {
             one
         })
         .collect();
-    let decision = world.decide(&settle_with(login(), right_password()));
+    let decision = world.decide(&settle_with(login(), Some(right_password())));
     let evicted: Vec<_> = decision
         .effects
         .iter()
@@ -177,11 +177,11 @@ fn c12_one_session_too_many_evicts_the_oldest_or_is_refused() {
         .collect();
     assert_eq!(evicted, [(SessionId::from_bytes([1; 16]), Reason::Evicted)]);
     world.policy.when_full = WhenFull::Refuse;
-    let refused = world.decide(&settle_with(login(), right_password()));
+    let refused = world.decide(&settle_with(login(), Some(right_password())));
     assert_eq!(refused.outcome.unwrap_err().code, ErrorCode::TooManySessions);
     world.facts.sessions[0].hot.idle_deadline = world.at.now;
     assert!(
-        world.decide(&settle_with(login(), right_password())).outcome.is_ok(),
+        world.decide(&settle_with(login(), Some(right_password()))).outcome.is_ok(),
         "a dead one takes no room"
     );
 }
@@ -189,7 +189,7 @@ fn c12_one_session_too_many_evicts_the_oldest_or_is_refused() {
 #[test]
 fn a_known_device_stays_the_same_device() {
     let device = |login: Login| {
-        let outcome = World::new().decide(&settle_with(login, right_password())).outcome.unwrap();
+        let outcome = World::new().decide(&settle_with(login, Some(right_password()))).outcome.unwrap();
         let Outcome::Granted(plan) = outcome else { panic!("{outcome:?}") };
         plan.device.unwrap().0
     };
