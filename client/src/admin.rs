@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use hallpass_protocol::admin::{
-    AddUser, AuditEntry, AuditTail, Code, RevocationEntry, RevocationKey, RevokeTarget, Status, UserInfo,
-    UserPage,
+    AddUser, AuditEntry, AuditTail, Code, KeyInfo, RevocationEntry, RevocationKey, RevokeTarget, RotateKey,
+    Status, UserInfo, UserPage,
 };
 use hallpass_protocol::admin::{AdminRequest, AdminResponse};
 use hallpass_protocol::auth::{Revoked, SessionPage};
@@ -203,6 +203,18 @@ impl AdminClient {
     pub async fn revocation_list(&self, after: Option<RevocationKey>) -> Result<Vec<RevocationEntry>, Error> {
         let request = || AdminRequest::RevocationList { after };
         self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::RevocationList)).await
+    }
+
+    /// The keys there are, without the keys themselves.
+    pub async fn key_list(&self) -> Result<Vec<KeyInfo>, Error> {
+        let request = || AdminRequest::KeyList {};
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::KeyList)).await
+    }
+
+    /// Brings a new key in, and lists the keys there are then.
+    pub async fn key_rotate(&self, rotate: RotateKey) -> Result<Vec<KeyInfo>, Error> {
+        let request = || AdminRequest::KeyRotate { request: rotate };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::KeyRotate)).await
     }
 
     /// The newest audit entries, or those after a number, oldest first.

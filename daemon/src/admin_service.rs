@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hallpass_protocol::admin::{
-    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, Code, RevocationEntry, RevocationKey, RevokeTarget,
-    Status, UserInfo, UserPage,
+    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, Code, KeyInfo, RevocationEntry, RevocationKey,
+    RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
 use hallpass_protocol::error::{ErrorCode, Refusal};
@@ -21,6 +21,7 @@ use crate::connection::guarded;
 use crate::domain::account::{Attributes, Change, Name, Roles, User, no_such_user};
 use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
+use crate::domain::keyset::{Key, KeyKind, KeyState};
 use crate::domain::policy::{Operation, Permit, Principal, admit};
 use crate::domain::revocation::Target;
 use crate::shared::{Shared, unreadable};
@@ -106,7 +107,7 @@ impl Admin for AdminService {
     async fn key_jwks(self, _: context::Context) -> Answer<String> {
         guarded(async {
             let _permit = self.admit()?;
-            Ok(self.shared.keys.jwks().to_owned())
+            Ok(self.shared.keys.ring().jwks().to_owned())
         })
         .await
     }
@@ -127,6 +128,19 @@ impl Admin for AdminService {
 
     async fn user_code(self, _: context::Context, name: String) -> Answer<Code> {
         guarded(self.make_code(name)).await
+    }
+
+    async fn key_list(self, _: context::Context) -> Answer<Vec<KeyInfo>> {
+        guarded(async { self.list_keys() }).await
+    }
+
+    async fn key_rotate(self, _: context::Context, request: RotateKey) -> Answer<Vec<KeyInfo>> {
+        guarded(async {
+            let kind = if request.mac { KeyKind::Mac } else { KeyKind::Signing };
+            self.shared.rotate(self.admit()?, kind, request.emergency).await?;
+            self.list_keys()
+        })
+        .await
     }
 
     async fn revocation_list(
@@ -238,6 +252,12 @@ impl AdminService {
         }
     }
 
+    fn list_keys(&self) -> Answer<Vec<KeyInfo>> {
+        let _permit = self.admit()?;
+        let keys = self.shared.snapshot()?.keys().map_err(unreadable)?;
+        Ok(keys.into_iter().map(key_info).collect())
+    }
+
     fn list_revocations(&self, after: Option<RevocationKey>) -> Answer<Vec<RevocationEntry>> {
         let _permit = self.admit()?;
         let after = after.map(|key| (key.stamp, key.place));
@@ -279,6 +299,16 @@ fn user_info(user: User) -> UserInfo {
         has_password: user.password.is_some(),
         created: user.id.created(),
     }
+}
+
+fn key_info(key: Key) -> KeyInfo {
+    let (state, until) = match key.state {
+        KeyState::Next(at) => ("next", Some(at)),
+        KeyState::Active => ("active", None),
+        KeyState::Retired(until) => ("retired", Some(until)),
+    };
+    let kind = key.kind.as_str().to_owned();
+    KeyInfo { kind, number: key.number, kid: key.kid, state: state.to_owned(), created: key.created, until }
 }
 
 fn revocation(key: RevocationKey, what: Listed) -> RevocationEntry {

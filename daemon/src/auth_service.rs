@@ -25,6 +25,7 @@ use crate::domain::effect::{GrantPlan, Outcome, Tokens};
 use crate::domain::policy::{Operation, Permit, Principal, admit};
 use crate::domain::revocation::{Target, Which};
 use crate::domain::session::{Session, is_alive, wants_touch};
+use crate::keys::Gone;
 use crate::shared::{Shared, unreadable};
 
 /// The apps' service, for one caller.
@@ -87,7 +88,7 @@ impl Auth for AuthService {
     async fn jwks(self, _: call::Context) -> Answer<String> {
         guarded(async {
             let _permit = admit(&self.caller, Operation::Jwks)?;
-            Ok(self.shared.keys.jwks().to_owned())
+            Ok(self.shared.keys.ring().jwks().to_owned())
         })
         .await
     }
@@ -144,19 +145,22 @@ impl AuthService {
     /// What a token says, if it is genuine and of a kind that can be verified.
     fn shown(&self, permit: &Permit, token: &Token, audience: Option<&str>, now: Millis) -> Answer<Shown> {
         if TokenKind::of(token.expose()) != TokenKind::Access {
-            return match self.shared.keys.unseal(token) {
+            return match self.shared.keys.ring().unseal(token) {
                 Some(Subject::Session(session)) => Ok(Shown::Session(session)),
                 _ => Err(Refusal::new(ErrorCode::InvalidToken)),
             };
         }
         let audience = permit.audience(audience)?;
-        let claims =
-            self.shared.keys.verify(token, |aud| aud == audience, now.as_secs()).map_err(|refused| {
+        let claims = self.shared.keys.ring().verify(token, |aud| aud == audience, now.as_secs()).map_err(
+            |refused| {
                 match refused {
                     Refused::Expired => ErrorCode::TokenExpired,
+                    // After an emergency the key of a good token is gone. Whoever holds such a token can refresh; a forger cannot.
+                    Refused::UnknownKey => ErrorCode::TokenStale,
                     _ => ErrorCode::InvalidToken,
                 }
-            })?;
+            },
+        )?;
         let (session, user, expires) = parts(&claims).ok_or(ErrorCode::InvalidToken)?;
         Ok(Shown::Access { session, user, expires })
     }
@@ -164,7 +168,7 @@ impl AuthService {
     async fn answer_refresh(&self, request: Refresh) -> Answer<Grant> {
         let permit = admit(&self.caller, Operation::Refresh)?;
         let (origin, tag) = context::origin(&request.context)?;
-        let Some(Subject::Refresh(session, counter)) = self.shared.keys.unseal(&request.token) else {
+        let Some(Subject::Refresh(session, counter)) = self.shared.keys.ring().unseal(&request.token) else {
             return Err(Refusal::new(ErrorCode::InvalidToken));
         };
         let attempt = request.attempt.as_ref().map(context::attempt_hash);
@@ -192,13 +196,14 @@ impl AuthService {
                 let owned = |aud: &str| permit.audiences().iter().any(|audience| audience == aud);
                 self.shared
                     .keys
+                    .ring()
                     .verify(token, owned, 0)
                     .ok()
                     .as_ref()
                     .and_then(parts)
                     .map(|(session, ..)| session)
             }
-            _ => match self.shared.keys.unseal(token) {
+            _ => match self.shared.keys.ring().unseal(token) {
                 Some(Subject::Session(session) | Subject::Refresh(session, _)) => Some(session),
                 _ => None,
             },
@@ -220,29 +225,35 @@ impl AuthService {
         let expires =
             Millis::from_u64(now.plus(self.shared.lifetimes.jittered_access(fresh.jitter)).as_secs() * 1000);
         let stamp = self.shared.writer.visible();
-        let token =
-            self.shared.keys.sign_service(permit.app(), &audience, now, expires, jti(stamp.0, fresh.jti));
-        Ok(ServiceToken { token: token.map_err(|_| Refusal::new(ErrorCode::Internal))?, expires })
+        let token = self.shared.keys.ring().sign_service(
+            permit.app(),
+            &audience,
+            now,
+            expires,
+            jti(stamp.0, fresh.jti),
+        );
+        Ok(ServiceToken { token: token.map_err(gone)?, expires })
     }
 
     /// Makes the tokens that a decision has granted.
     fn granted(&self, outcome: Outcome) -> Answer<Grant> {
         let Outcome::Granted(plan) = outcome else { return Err(Refusal::new(ErrorCode::Internal)) };
         let GrantPlan { user, session, idle_deadline, absolute_deadline, tokens, device } = *plan;
-        let keys = &self.shared.keys;
+        let keys = self.shared.keys.ring();
         let tokens = match tokens {
-            Tokens::Cookie { mac_key } => {
-                GrantedTokens::Cookie { session_token: keys.seal(Subject::Session(session), mac_key) }
-            }
+            Tokens::Cookie { mac_key } => GrantedTokens::Cookie {
+                session_token: keys.seal(Subject::Session(session), mac_key).map_err(gone)?,
+            },
             Tokens::Token { access, counter, mac_key } => GrantedTokens::Token {
-                // The limits on names, audiences and roles leave no plan that could be too large; a test holds them to it.
-                access_token: keys.sign(&access).map_err(|_| Refusal::new(ErrorCode::Internal))?,
+                access_token: keys.sign(&access).map_err(gone)?,
                 access_expires: access.expires,
-                refresh_token: keys.seal(Subject::Refresh(session, counter), mac_key),
+                refresh_token: keys.seal(Subject::Refresh(session, counter), mac_key).map_err(gone)?,
                 generation: counter,
             },
         };
-        let device_token = device.map(|(device, mac_key)| keys.seal(Subject::Device(user, device), mac_key));
+        let device_token = device
+            .map(|(device, mac_key)| keys.seal(Subject::Device(user, device), mac_key).map_err(gone))
+            .transpose()?;
         Ok(Grant {
             user_id: user,
             session_id: session,
@@ -263,6 +274,11 @@ fn parts(
         claims.sub.parse().ok()?,
         Millis::from_u64(claims.exp.checked_mul(1000)?),
     ))
+}
+
+/// The key that was to make a token is gone since; what was decided stands, and asking again gets a token of the new key.
+fn gone(_: Gone) -> Refusal {
+    Refusal::new(ErrorCode::Unknown)
 }
 
 /// How many sessions a revocation ended.

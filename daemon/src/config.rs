@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::domain::command::{Lifetimes, Policy, WhenFull};
 use crate::domain::family::{Binding, RotationPolicy};
+use crate::domain::keyset::KeyPolicy;
 use crate::domain::policy::Right;
 use crate::password::PasswordPolicy;
 
@@ -43,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) sessions: SessionsConfig,
     /// How passwords are chosen and hashed.
     pub(crate) passwords: PasswordsConfig,
+    /// How keys rotate by themselves.
+    pub(crate) keys: KeysConfig,
     /// How much callers may take up.
     pub(crate) limits: LimitsConfig,
     /// Who administers.
@@ -62,6 +65,7 @@ impl Default for Config {
             refresh: RefreshConfig::default(),
             sessions: SessionsConfig::default(),
             passwords: PasswordsConfig::default(),
+            keys: KeysConfig::default(),
             limits: LimitsConfig::default(),
             admin: AdminConfig::default(),
             app: Vec::new(),
@@ -152,6 +156,22 @@ pub(crate) struct PasswordsConfig {
 impl Default for PasswordsConfig {
     fn default() -> Self {
         Self { min_length: 15, memory_kib: 19_456, iterations: 2, parallel_hashes: 0 }
+    }
+}
+
+/// How keys rotate by themselves.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct KeysConfig {
+    /// How long a signing key is published before it signs, 0 seconds to 7 days.
+    pub(crate) lead: Within<0, 604_800>,
+    /// How old an active key may get, 1 day to 400 days.
+    pub(crate) rotate_every: Within<86_400, 34_560_000>,
+}
+
+impl Default for KeysConfig {
+    fn default() -> Self {
+        Self { lead: Within(Duration::from_hours(1)), rotate_every: Within(Duration::from_hours(90 * 24)) }
     }
 }
 
@@ -309,6 +329,7 @@ impl Config {
             },
             max_sessions: self.sessions.max_per_user,
             when_full: self.sessions.when_full,
+            keys: KeyPolicy { lead: self.keys.lead.0, rotate_every: self.keys.rotate_every.0 },
         }
     }
 

@@ -10,6 +10,7 @@ use hallpass_protocol::auth::Auth;
 use hallpass_protocol::hello::{self, Service, Status};
 use hallpass_protocol::limits::{ADMIN_FRAME, AUTH_FRAME, HELLO_DEADLINE};
 use hallpass_protocol::paths::{ADMIN_SOCKET, AUTH_SOCKET};
+use hallpass_protocol::time::Millis;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -23,9 +24,10 @@ use crate::config::{Config, ConfigError};
 use crate::connection;
 use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
+use crate::domain::keyset::Key;
 use crate::domain::policy::admit_daemon;
 use crate::entropy::{Entropy, NoEntropy, RandomSource};
-use crate::keys::{KeyError, KeyRing, MasterKey, first_generation};
+use crate::keys::{KeyError, Keys, MasterKey, Sealer, first_generation};
 use crate::listener::{ListenError, Places, accept, listen_at, own_directory};
 use crate::password::Hasher;
 use crate::shared::Shared;
@@ -96,15 +98,19 @@ impl Daemon {
     pub(crate) async fn start(parts: Parts) -> Result<Self, DaemonError> {
         let entropy = Entropy::new(parts.random);
         let callers = Arc::new(Callers::new(&parts.config.app, &parts.config.admin.uids)?);
-        let Opened { store, keys, made_master_key } =
-            open(&parts.state_dir, parts.master_key, &parts.config.issuer, &entropy)?;
+        let created = Millis::from_u64(parts.time.wall_micros() / 1000);
+        let Opened { store, sealer, made_master_key } =
+            open(&parts.state_dir, parts.master_key, created, &entropy)?;
+        let keys = Arc::new(Keys::open(sealer, store.sealed_keys(), &parts.config.issuer)?);
         own_directory(&parts.runtime_dir)?;
 
         let clock = Arc::new(Clock::starting_at(parts.time, store.time_floor()));
         let (alive, failed) = oneshot::channel();
         let policy = parts.config.policy();
-        let (lifetimes, binding) = (policy.lifetimes, policy.rotation.binding);
-        let (writer, thread) = store.start_writer(Arc::clone(&clock), policy, keys.active(), alive)?;
+        let (lifetimes, binding, key_policy) = (policy.lifetimes, policy.rotation.binding, policy.keys);
+        let published = Arc::clone(&keys);
+        let publish = Box::new(move |changed: &[Key]| published.replace(changed));
+        let (writer, thread) = store.start_writer(Arc::clone(&clock), policy, publish, alive)?;
         let hasher = Hasher::new(&parts.config.password_policy(), entropy.clone())
             .map_err(|refusal| DaemonError::Other(format!("cannot hash passwords: {refusal}")))?;
         let limits = parts.config.limits;
@@ -121,6 +127,7 @@ impl Daemon {
             issuer: parts.config.issuer,
             lifetimes,
             binding,
+            key_policy,
             state_dir: parts.state_dir,
             touching: Mutex::new(HashSet::new()),
         });
@@ -180,33 +187,33 @@ impl Daemon {
 
 struct Opened {
     store: Store,
-    keys: KeyRing,
+    sealer: Sealer,
     made_master_key: Option<PathBuf>,
 }
 
-/// Opens the store and its keys. A new database gets its keys in its first transaction; an old one without its master key is refused.
+/// Opens the store and makes sure of its keys. A new database gets its keys in its first transaction; an old one without its master key is
+/// refused.
 fn open(
     state_dir: &Path,
     named: Option<PathBuf>,
-    issuer: &str,
+    created: Millis,
     entropy: &Entropy,
 ) -> Result<Opened, DaemonError> {
     let path = named.clone().unwrap_or_else(|| state_dir.join(MASTER_KEY));
-    let mut made = None;
+    let mut made_master_key = None;
     let mut failed = None;
-    let opened = Store::open(state_dir, entropy.bytes()?, |database| {
-        let keys = || {
-            // A key that is there already was made by a start that got no further; the systemd credential is never ours to make.
-            let master = if named.is_some() || path.exists() {
-                MasterKey::read(&path)?
-            } else {
-                made = Some(path.clone());
-                MasterKey::create(&path, entropy)?
-            };
-            first_generation(&master, database, entropy)
+    let mut first_keys = |database: &[u8; 16]| {
+        // A key that is there already was made by a start that got no further; one that was named is never ours to make.
+        let master = if named.is_some() || path.exists() {
+            MasterKey::read(&path)?
+        } else {
+            made_master_key = Some(path.clone());
+            MasterKey::create(&path, entropy)?
         };
-        let mut keys = keys;
-        keys().map_err(|error| {
+        first_generation(&Sealer::new(master, *database, entropy.clone()), created)
+    };
+    let opened = Store::open(state_dir, entropy.bytes()?, |database| {
+        first_keys(database).map_err(|error| {
             let text = error.to_string();
             failed = Some(error);
             StoreError::Layout(text)
@@ -216,9 +223,8 @@ fn open(
         (_, Some(error)) => return Err(error.into()),
         (opened, None) => opened?,
     };
-    let master = MasterKey::read(&path)?;
-    let keys = KeyRing::open(&master, store.database_id(), store.sealed_keys(), issuer)?;
-    Ok(Opened { store, keys, made_master_key: made })
+    let sealer = Sealer::new(MasterKey::read(&path)?, *store.database_id(), entropy.clone());
+    Ok(Opened { store, sealer, made_master_key })
 }
 
 /// What stands between a socket and a service.
@@ -298,6 +304,7 @@ fn stranger(uid: u32, service: Service) -> String {
 /// Sweeps sessions that are over, a few at a time, so that nobody waits long behind a sweep.
 async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+        shared.tend_keys().await;
         loop {
             match shared.write(admit_daemon(), Command::Sweep).await {
                 Ok(Outcome::Swept(sessions)) if sessions >= SWEEP_SESSIONS as u64 => {}

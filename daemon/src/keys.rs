@@ -2,10 +2,12 @@
 //!
 //! They lie in the database sealed under a master key that lies outside it, so a copied database holds no key and no usable token.
 
+use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chacha20poly1305::aead::{Aead, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -23,8 +25,8 @@ use zeroize::Zeroizing;
 
 use crate::domain::command::ActiveKeys;
 use crate::domain::effect::AccessPlan;
+use crate::domain::keyset::{self, Key, KeyKind, KeyState};
 use crate::entropy::{Entropy, NoEntropy};
-use crate::store::SealedKey;
 
 /// Length of every key here, in bytes.
 const KEY_BYTES: usize = 32;
@@ -91,34 +93,24 @@ impl MasterKey {
         Ok(Self(key))
     }
 
-    fn seal(
-        &self,
-        database: &[u8; 16],
-        kind: Kind,
-        number: u16,
-        secret: &[u8],
-        entropy: &Entropy,
-    ) -> Result<SealedKey, KeyError> {
+    fn seal(&self, place: &Place<'_>, secret: &[u8], entropy: &Entropy) -> Result<keyset::Sealed, KeyError> {
         let nonce: [u8; 24] = entropy.bytes()?;
-        let associated = associated(database, kind, number);
-        let sealed = self.cipher().encrypt(&XNonce::from(nonce), Payload { msg: secret, aad: &associated });
+        let payload = Payload { msg: secret, aad: &place.associated() };
         // Encryption fails only for messages of many gigabytes; a key that could not be sealed must not be used.
-        Ok(SealedKey { kind: kind as u8, number, nonce, sealed: sealed.map_err(|_| KeyError::Unseal)? })
+        let bytes = self.cipher().encrypt(&XNonce::from(nonce), payload).map_err(|_| KeyError::Unseal)?;
+        Ok(keyset::Sealed { nonce, bytes })
     }
 
     fn unseal(
         &self,
-        database: &[u8; 16],
-        key: &SealedKey,
-    ) -> Result<(Kind, Zeroizing<[u8; KEY_BYTES]>), KeyError> {
-        let kind = Kind::ALL.into_iter().find(|kind| *kind as u8 == key.kind).ok_or(KeyError::Unseal)?;
-        let associated = associated(database, kind, key.number);
-        let payload = Payload { msg: &key.sealed, aad: &associated };
+        place: &Place<'_>,
+        sealed: &keyset::Sealed,
+    ) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyError> {
+        let payload = Payload { msg: &sealed.bytes, aad: &place.associated() };
         let opened =
-            self.cipher().decrypt(&XNonce::from(key.nonce), payload).map_err(|_| KeyError::Unseal)?;
+            self.cipher().decrypt(&XNonce::from(sealed.nonce), payload).map_err(|_| KeyError::Unseal)?;
         let opened = Zeroizing::new(opened);
-        let secret = <[u8; KEY_BYTES]>::try_from(opened.as_slice()).map_err(|_| KeyError::Unseal)?;
-        Ok((kind, Zeroizing::new(secret)))
+        <[u8; KEY_BYTES]>::try_from(opened.as_slice()).map(Zeroizing::new).map_err(|_| KeyError::Unseal)
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
@@ -126,49 +118,119 @@ impl MasterKey {
     }
 }
 
-/// What a sealed key is for. The numbers are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Kind {
-    /// The root of the MAC keys.
-    MacRoot = 0,
-    /// An Ed25519 signing key.
-    Signing = 1,
+/// Where a sealed key belongs. It opens nowhere else, so rows cannot be exchanged.
+struct Place<'a> {
+    database: &'a [u8; 16],
+    kind: KeyKind,
+    number: u16,
 }
 
-impl Kind {
-    const ALL: [Self; 2] = [Self::MacRoot, Self::Signing];
+impl Place<'_> {
+    fn associated(&self) -> Vec<u8> {
+        [&b"hallpass key v1"[..], self.database, &[self.kind as u8], &self.number.to_be_bytes()].concat()
+    }
 }
 
-/// Binds a sealed key to its database and place, so that rows cannot be exchanged.
-fn associated(database: &[u8; 16], kind: Kind, number: u16) -> Vec<u8> {
-    [&b"hallpass key v1"[..], database, &[kind as u8], &number.to_be_bytes()].concat()
+/// Makes keys and seals them: all that the master key is needed for once the daemon runs.
+pub(crate) struct Sealer {
+    master: MasterKey,
+    database: [u8; 16],
+    entropy: Entropy,
 }
 
-/// The keys of the first generation, sealed, for a new database.
-pub(crate) fn first_generation(
-    master: &MasterKey,
-    database: &[u8; 16],
-    entropy: &Entropy,
-) -> Result<Vec<SealedKey>, KeyError> {
-    Kind::ALL
-        .into_iter()
-        .map(|kind| {
-            let secret = Zeroizing::new(entropy.bytes::<KEY_BYTES>()?);
-            master.seal(database, kind, 1, secret.as_ref(), entropy)
-        })
-        .collect()
+impl Sealer {
+    /// Seals under this master key, for this database.
+    pub(crate) fn new(master: MasterKey, database: [u8; 16], entropy: Entropy) -> Self {
+        Self { master, database, entropy }
+    }
+
+    /// A new active key for a place of its kind.
+    pub(crate) fn make(&self, kind: KeyKind, number: u16, created: Millis) -> Result<Key, KeyError> {
+        let secret = Zeroizing::new(self.entropy.bytes::<KEY_BYTES>()?);
+        let thumbprint = match kind {
+            KeyKind::Mac => String::new(),
+            KeyKind::Signing => jws::thumbprint(SigningKey::from_bytes(&secret).verifying_key().as_bytes()),
+        };
+        let place = Place { database: &self.database, kind, number };
+        let sealed = self.master.seal(&place, secret.as_ref(), &self.entropy)?;
+        Ok(Key { kind, number, state: KeyState::Active, created, kid: thumbprint, sealed })
+    }
+
+    /// Opens every key of the database.
+    pub(crate) fn open(&self, keys: &[Key], issuer: &str) -> Result<KeyRing, KeyError> {
+        let mut opened = KeyRing {
+            macs: HashMap::new(),
+            signing: HashMap::new(),
+            active: keyset::active(keys).ok_or(KeyError::Unseal)?,
+            jwks: String::new(),
+            verifying: None,
+            issuer: issuer.to_owned(),
+        };
+        let mut published = Vec::new();
+        for key in keys {
+            let place = Place { database: &self.database, kind: key.kind, number: key.number };
+            let secret = self.master.unseal(&place, &key.sealed)?;
+            match key.kind {
+                KeyKind::Mac => drop(opened.macs.insert(MacKeyId(key.number), MacKeys::derive(&secret))),
+                KeyKind::Signing => {
+                    let signing = SigningKey::from_bytes(&secret);
+                    published.push(Jwk::from_public_key(signing.verifying_key().as_bytes()));
+                    opened.signing.insert(key.kid.clone(), signing);
+                }
+            }
+        }
+        opened.jwks = serde_json::to_string(&JwkSet { keys: published }).map_err(|_| KeyError::Unseal)?;
+        opened.verifying = Some(KeySet::from_jwks(&opened.jwks).map_err(|_| KeyError::Unseal)?);
+        Ok(opened)
+    }
 }
 
-/// The open keys.
+/// The keys of the first generation, for a new database.
+pub(crate) fn first_generation(sealer: &Sealer, created: Millis) -> Result<Vec<Key>, KeyError> {
+    KeyKind::ALL.into_iter().map(|kind| sealer.make(kind, 1, created)).collect()
+}
+
+/// The open keys of one moment. A rotation makes another ring.
 pub(crate) struct KeyRing {
-    mac_id: MacKeyId,
-    macs: MacKeys,
-    signing: SigningKey,
-    kid: String,
+    macs: HashMap<MacKeyId, MacKeys>,
+    signing: HashMap<String, SigningKey>,
+    active: ActiveKeys,
     jwks: String,
-    verifying: KeySet,
+    verifying: Option<KeySet>,
     issuer: String,
+}
+
+/// The keys of the running daemon: the ring of this moment, and what makes the next one.
+pub(crate) struct Keys {
+    sealer: Sealer,
+    issuer: String,
+    ring: RwLock<Arc<KeyRing>>,
+}
+
+impl Keys {
+    /// Opens every key of the database.
+    pub(crate) fn open(sealer: Sealer, keys: &[Key], issuer: &str) -> Result<Self, KeyError> {
+        let ring = RwLock::new(Arc::new(sealer.open(keys, issuer)?));
+        Ok(Self { sealer, issuer: issuer.to_owned(), ring })
+    }
+
+    /// The ring of this moment.
+    pub(crate) fn ring(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What makes keys.
+    pub(crate) fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
+    /// Takes the keys as they are on disk now. Keys that cannot be opened are not taken: then the old ones go on.
+    pub(crate) fn replace(&self, keys: &[Key]) {
+        match self.sealer.open(keys, &self.issuer) {
+            Ok(ring) => *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring),
+            Err(error) => tracing::error!(%error, "changed keys cannot be opened; restart hallpassd"),
+        }
+    }
 }
 
 /// One MAC key for each kind of token, all from one root.
@@ -178,65 +240,35 @@ struct MacKeys {
     device: Hmac<Sha256>,
 }
 
+/// The key that a decision fixed is gone: an emergency came in between. Asking again gets a token of the new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gone;
+
 impl KeyRing {
-    /// Opens the keys of a database under its master key.
-    pub(crate) fn open(
-        master: &MasterKey,
-        database: &[u8; 16],
-        sealed: &[SealedKey],
-        issuer: &str,
-    ) -> Result<Self, KeyError> {
-        let (mut root, mut signing) = (None, None);
-        for key in sealed {
-            match master.unseal(database, key)? {
-                (Kind::MacRoot, secret) => root = Some((MacKeyId(key.number), secret)),
-                (Kind::Signing, secret) => signing = Some(SigningKey::from_bytes(&secret)),
-            }
-        }
-        let ((mac_id, root), signing) = root.zip(signing).ok_or(KeyError::Unseal)?;
-        let jwk = Jwk::from_public_key(signing.verifying_key().as_bytes());
-        let kid = jwk.kid().to_owned();
-        let jwks = serde_json::to_string(&JwkSet { keys: vec![jwk] }).map_err(|_| KeyError::Unseal)?;
-        let verifying = KeySet::from_jwks(&jwks).map_err(|_| KeyError::Unseal)?;
-        Ok(Self {
-            mac_id,
-            macs: MacKeys::derive(&root),
-            signing,
-            kid,
-            jwks,
-            verifying,
-            issuer: issuer.to_owned(),
-        })
-    }
-
-    /// The keys that new tokens are made with.
-    pub(crate) fn active(&self) -> ActiveKeys {
-        ActiveKeys { signing: self.kid.clone(), mac: self.mac_id }
-    }
-
     /// The public keys as a JWK set.
     pub(crate) fn jwks(&self) -> &str {
         &self.jwks
     }
 
-    /// Makes the token of this subject. Whoever asks must name the key that the decision fixed.
-    pub(crate) fn seal(&self, subject: Subject, key: MacKeyId) -> Token {
-        let mac = self.macs.over(&subject, key);
-        Sealed { subject, key, mac }.to_token()
+    /// Makes the token of this subject with the key that a decision fixed.
+    pub(crate) fn seal(&self, subject: Subject, key: MacKeyId) -> Result<Token, Gone> {
+        let mac = self.macs.get(&key).ok_or(Gone)?.over(&subject, key);
+        Ok(Sealed { subject, key, mac }.to_token())
     }
 
     /// What a session, refresh or device token says, if it is genuine. Garbage costs one HMAC and no read.
     pub(crate) fn unseal(&self, token: &Token) -> Option<Subject> {
         let sealed = Sealed::parse(token.expose()).ok()?;
-        let mac = self.macs.over(&sealed.subject, sealed.key);
-        let genuine = sealed.key == self.mac_id && bool::from(mac.ct_eq(&sealed.mac));
-        genuine.then_some(sealed.subject)
+        let mac = self.macs.get(&sealed.key)?.over(&sealed.subject, sealed.key);
+        bool::from(mac.ct_eq(&sealed.mac)).then_some(sealed.subject)
     }
 
     /// Signs the access token that a decision has fixed.
-    pub(crate) fn sign(&self, plan: &AccessPlan) -> Result<Token, jws::TooLarge> {
-        let claims = self.claims(plan);
-        jws::encode(&claims, &plan.kid, |input| self.signing.sign(input).to_bytes()).map(Token::new)
+    pub(crate) fn sign(&self, plan: &AccessPlan) -> Result<Token, Gone> {
+        let key = self.signing.get(&plan.kid).ok_or(Gone)?;
+        // The limits on names, audiences, methods and roles leave no claims that would not fit; a test holds them to it.
+        let token = jws::encode(&self.claims(plan), &plan.kid, |input| key.sign(input).to_bytes());
+        token.map(Token::new).map_err(|_| Gone)
     }
 
     /// Signs a token for an app itself.
@@ -247,7 +279,9 @@ impl KeyRing {
         issued: Millis,
         expires: Millis,
         jti: String,
-    ) -> Result<Token, jws::TooLarge> {
+    ) -> Result<Token, Gone> {
+        let kid = &self.active.signing;
+        let key = self.signing.get(kid).ok_or(Gone)?;
         let claims = ServiceClaims {
             iss: self.issuer.clone(),
             sub: format!("app:{app}"),
@@ -257,7 +291,8 @@ impl KeyRing {
             iat: issued.as_secs(),
             jti,
         };
-        jws::encode_service(&claims, &self.kid, |input| self.signing.sign(input).to_bytes()).map(Token::new)
+        let token = jws::encode_service(&claims, kid, |input| key.sign(input).to_bytes());
+        token.map(Token::new).map_err(|_| Gone)
     }
 
     fn claims(&self, plan: &AccessPlan) -> AccessClaims {
@@ -284,16 +319,14 @@ impl KeyRing {
         accepts: impl FnOnce(&str) -> bool,
         unix_seconds: u64,
     ) -> Result<AccessClaims, Refused> {
-        self.verifying.verify_at(token.expose(), &self.issuer, accepts, unix_seconds)
+        let keys = self.verifying.as_ref().ok_or(Refused::UnknownKey)?;
+        keys.verify_at(token.expose(), &self.issuer, accepts, unix_seconds)
     }
 }
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyRing")
-            .field("kid", &self.kid)
-            .field("mac_id", &self.mac_id)
-            .finish_non_exhaustive()
+        f.debug_struct("KeyRing").field("active", &self.active).finish_non_exhaustive()
     }
 }
 
@@ -335,13 +368,17 @@ pub(crate) fn hmac(key: &[u8; KEY_BYTES]) -> Hmac<Sha256> {
 mod tests {
     use super::*;
     use hallpass_protocol::id::{DeviceId, SessionId, UserId};
-    use std::sync::Arc;
+
+    const MAC: MacKeyId = MacKeyId(1);
+
+    fn sealer(master: u8, database: u8) -> Sealer {
+        let master = MasterKey(Zeroizing::new([master; KEY_BYTES]));
+        Sealer::new(master, [database; 16], Entropy::new(Arc::new(crate::entropy::SystemRandom)))
+    }
 
     fn ring() -> KeyRing {
-        let entropy = Entropy::new(Arc::new(crate::entropy::SystemRandom));
-        let master = MasterKey(Zeroizing::new([1; KEY_BYTES]));
-        let sealed = first_generation(&master, &[2; 16], &entropy).unwrap();
-        KeyRing::open(&master, &[2; 16], &sealed, "hallpass").unwrap()
+        let keys = first_generation(&sealer(1, 2), Millis::default()).unwrap();
+        sealer(1, 2).open(&keys, "hallpass").unwrap()
     }
 
     #[test]
@@ -350,17 +387,17 @@ mod tests {
         let session = SessionId::from_bytes([7; 16]);
         let device = Subject::Device(UserId::from_bytes([8; 16]), DeviceId::from_bytes([9; 16]));
         for subject in [Subject::Session(session), Subject::Refresh(session, 3), device] {
-            let token = ours.seal(subject, ours.active().mac);
+            let token = ours.seal(subject, MAC).unwrap();
             assert_eq!(ours.unseal(&token), Some(subject));
             assert_eq!(theirs.unseal(&token), None, "b15: another database's token");
-            assert_eq!(ours.unseal(&ours.seal(subject, MacKeyId(77))), None, "a key that does not exist");
+            assert_eq!(ours.seal(subject, MacKeyId(77)).unwrap_err(), Gone, "a key that does not exist");
         }
     }
 
     #[test]
     fn b16_a_right_session_with_a_wrong_mac_is_nothing() {
         let ours = ring();
-        let token = ours.seal(Subject::Refresh(SessionId::from_bytes([7; 16]), 3), ours.active().mac);
+        let token = ours.seal(Subject::Refresh(SessionId::from_bytes([7; 16]), 3), MAC).unwrap();
         let mut sealed = Sealed::parse(token.expose()).unwrap();
         for bit in 0..MAC_BYTES * 8 {
             let mut wrong = sealed;
@@ -373,20 +410,56 @@ mod tests {
 
     #[test]
     fn sealed_keys_open_only_where_they_belong() {
-        let entropy = Entropy::new(Arc::new(crate::entropy::SystemRandom));
-        let master = MasterKey(Zeroizing::new([1; KEY_BYTES]));
-        let sealed = first_generation(&master, &[2; 16], &entropy).unwrap();
-        let other = MasterKey(Zeroizing::new([3; KEY_BYTES]));
-        let opens = |master, database: &[u8; 16], sealed: &[SealedKey]| {
-            KeyRing::open(master, database, sealed, "hallpass").is_ok()
-        };
-        assert!(opens(&master, &[2; 16], &sealed));
-        assert!(!opens(&other, &[2; 16], &sealed), "another master key");
-        assert!(!opens(&master, &[9; 16], &sealed), "another database");
-        let mut exchanged = sealed.clone();
+        let keys = first_generation(&sealer(1, 2), Millis::default()).unwrap();
+        let opens = |sealer: Sealer, keys: &[Key]| sealer.open(keys, "hallpass").is_ok();
+        assert!(opens(sealer(1, 2), &keys));
+        assert!(!opens(sealer(3, 2), &keys), "another master key");
+        assert!(!opens(sealer(1, 9), &keys), "another database");
+        let mut exchanged = keys.clone();
         (exchanged[0].kind, exchanged[1].kind) = (exchanged[1].kind, exchanged[0].kind);
-        assert!(!opens(&master, &[2; 16], &exchanged), "keys in each other's place");
-        assert!(!opens(&master, &[2; 16], &sealed[..1]), "a key missing");
+        assert!(!opens(sealer(1, 2), &exchanged), "keys in each other's place");
+        assert!(!opens(sealer(1, 2), &keys[..1]), "a key missing");
+    }
+
+    #[test]
+    fn a_retired_key_still_verifies_and_its_successor_signs() {
+        let sealer = sealer(1, 2);
+        let mut keys = first_generation(&sealer, Millis::default()).unwrap();
+        let session = Subject::Session(SessionId::from_bytes([7; 16]));
+        let old = sealer.open(&keys, "hallpass").unwrap().seal(session, MAC).unwrap();
+        keys[0].state = KeyState::Retired(Millis::MAX);
+        keys.push(sealer.make(KeyKind::Mac, 2, Millis::default()).unwrap());
+        let rotated = sealer.open(&keys, "hallpass").unwrap();
+        assert_eq!(rotated.unseal(&old), Some(session));
+        let new = rotated.seal(session, MacKeyId(2)).unwrap();
+        keys.remove(0);
+        let after = sealer.open(&keys, "hallpass").unwrap();
+        assert_eq!((after.unseal(&old), after.unseal(&new)), (None, Some(session)), "a3");
+    }
+
+    /// The widest token that the limits allow must fit, or a login would fail long after the setting that made it too wide.
+    #[test]
+    fn the_widest_access_token_fits() {
+        use crate::domain::account::Roles;
+        let roles = (0..4).map(|role| role.to_string() + &"r".repeat(44)).collect();
+        let plan = AccessPlan {
+            kid: ring().active.signing,
+            stamp: hallpass_protocol::time::Stamp(u64::MAX),
+            random: [255; 8],
+            user: UserId::from_bytes([255; 16]),
+            session: SessionId::from_bytes([255; 16]),
+            audience: "a".repeat(64),
+            app: "a".repeat(32),
+            issued: Millis::MAX,
+            expires: Millis::MAX,
+            auth_time: Millis::MAX,
+            level: 255,
+            amr: vec!["a".repeat(8); hallpass_protocol::limits::AMR],
+            roles: Roles::parse(roles).unwrap().as_slice().to_vec(),
+        };
+        let keys = KeyRing { issuer: "i".repeat(64), ..ring() };
+        let length = jws::encoded_len(&keys.claims(&plan), &plan.kid);
+        assert!(length <= jws::MAX_TOKEN_ISSUED, "{length}");
     }
 
     #[test]

@@ -13,9 +13,10 @@ use crate::clock::Clock;
 use crate::domain::command::{Command, Lifetimes};
 use crate::domain::effect::Outcome;
 use crate::domain::family::Binding;
-use crate::domain::policy::Permit;
+use crate::domain::keyset::{self, KeyKind, KeyPolicy};
+use crate::domain::policy::{Permit, admit_daemon};
 use crate::entropy::Entropy;
-use crate::keys::KeyRing;
+use crate::keys::Keys;
 use crate::listener::Places;
 use crate::password::Hasher;
 use crate::store::{Snapshot, Store, StoreError, Writer};
@@ -24,7 +25,7 @@ use crate::store::{Snapshot, Store, StoreError, Writer};
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) writer: Writer,
-    pub(crate) keys: KeyRing,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) hasher: Hasher,
     pub(crate) clock: Arc<Clock>,
     pub(crate) entropy: Entropy,
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) issuer: String,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) binding: Binding,
+    pub(crate) key_policy: KeyPolicy,
     pub(crate) state_dir: PathBuf,
     pub(crate) started: Millis,
     pub(crate) touching: Mutex<HashSet<SessionId>>,
@@ -43,6 +45,32 @@ impl Shared {
     pub(crate) async fn write(&self, permit: Permit, command: Command) -> Result<Outcome, Refusal> {
         let fresh = self.entropy.fresh()?;
         self.writer.submit(permit, command, fresh).await
+    }
+
+    /// Has a new key brought in: made and sealed here, decided and written like any other change.
+    pub(crate) async fn rotate(&self, permit: Permit, kind: KeyKind, emergency: bool) -> Result<(), Refusal> {
+        let keys = self.snapshot()?.keys().map_err(unreadable)?;
+        let number = keyset::next_number(&keys, kind).ok_or(ErrorCode::Internal)?;
+        let new = self.keys.sealer().make(kind, number, self.clock.now()).map_err(|error| {
+            tracing::error!(%error, "a new key could not be made");
+            Refusal::new(ErrorCode::Unavailable)
+        })?;
+        self.write(permit, Command::RotateKey { new: Box::new(new), emergency }).await.map(|_| ())
+    }
+
+    /// Moves keys on whose time has come, and brings in those that are due.
+    pub(crate) async fn tend_keys(&self) {
+        let tended = async {
+            self.write(admit_daemon(), Command::TendKeys).await?;
+            let keys = self.snapshot()?.keys().map_err(unreadable)?;
+            for kind in keyset::due(&keys, &self.key_policy, self.clock.now()) {
+                self.rotate(admit_daemon(), kind, false).await?;
+            }
+            Ok::<(), Refusal>(())
+        };
+        if let Err(refusal) = tended.await {
+            tracing::warn!(code = %refusal.code, "the keys could not be looked after; they are again in a moment");
+        }
     }
 
     /// One consistent state to read from.

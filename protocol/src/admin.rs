@@ -48,6 +48,10 @@ pub trait Admin {
     async fn user_code(name: String) -> Answer<Code>;
     /// What was taken back lately, oldest first, after an entry, a page at a time.
     async fn revocation_list(after: Option<RevocationKey>) -> Answer<Vec<RevocationEntry>>;
+    /// The keys there are, without the keys themselves.
+    async fn key_list() -> Answer<Vec<KeyInfo>>;
+    /// Brings a new key in.
+    async fn key_rotate(request: RotateKey) -> Answer<Vec<KeyInfo>>;
 }
 
 /// How the daemon is doing.
@@ -142,6 +146,32 @@ pub struct Code {
     pub code: Token,
     /// When it ends.
     pub expires: Millis,
+}
+
+/// Which key to rotate, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotateKey {
+    /// The root of session, refresh and device tokens instead of the key that signs access tokens.
+    pub mac: bool,
+    /// The old keys are gone at once: every access token ends or, with `mac`, every session.
+    pub emergency: bool,
+}
+
+/// A key as an administrator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyInfo {
+    /// `signing` or `mac`.
+    pub kind: String,
+    /// Which of its kind.
+    pub number: u16,
+    /// The `kid` of a signing key.
+    pub kid: String,
+    /// `next`, `active` or `retired`.
+    pub state: String,
+    /// When it was made.
+    pub created: Millis,
+    /// When it becomes active, or verifies no more.
+    pub until: Option<Millis>,
 }
 
 /// Where an entry stands in the revocation list.

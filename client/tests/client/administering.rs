@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use hallpass_client::admin::{
-    AddUser, AdminClient, AuditEntry, AuditTail, Code, RevocationEntry, RevocationKey, RevokeTarget, Status,
-    UserInfo, UserPage,
+    AddUser, AdminClient, AuditEntry, AuditTail, Code, KeyInfo, RevocationEntry, RevocationKey, RevokeTarget,
+    RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_client::{ErrorCode, Millis, Password, Refusal, Revoked, SessionId, SessionPage, Token, UserId};
 use hallpass_protocol::admin::Admin;
@@ -161,6 +161,16 @@ impl Admin for Administering {
     async fn user_code(self, _: Context, _: String) -> Answer<Code> {
         self.0.play("user_code").await?;
         Ok(Code { code: Token::new("hpc_fake".to_owned()), expires: Millis::MAX })
+    }
+
+    async fn key_list(self, _: Context) -> Answer<Vec<KeyInfo>> {
+        self.0.play("key_list").await?;
+        Ok(Vec::new())
+    }
+
+    async fn key_rotate(self, _: Context, _: RotateKey) -> Answer<Vec<KeyInfo>> {
+        self.0.play("key_rotate").await?;
+        Ok(Vec::new())
     }
 
     async fn revocation_list(self, _: Context, _: Option<RevocationKey>) -> Answer<Vec<RevocationEntry>> {

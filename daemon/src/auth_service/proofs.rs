@@ -109,7 +109,7 @@ impl AuthService {
         device: Option<&Token>,
     ) -> command::Login {
         let address = opening.origin.ip.map(|ip| ip.to_string()).unwrap_or_default();
-        let device = device.and_then(|token| match self.shared.keys.unseal(token) {
+        let device = device.and_then(|token| match self.shared.keys.ring().unseal(token) {
             Some(Subject::Device(user, device)) => Some((user, device)),
             _ => None,
         });

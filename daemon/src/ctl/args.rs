@@ -56,7 +56,7 @@ pub(super) enum Verb {
     /// List what was taken back lately
     #[command(subcommand)]
     Revocation(RevocationVerb),
-    /// Print the public signing keys
+    /// List and rotate keys, print the public ones
     #[command(subcommand)]
     Key(KeyVerb),
     /// Read the audit chain
@@ -311,6 +311,23 @@ pub(super) enum RevocationVerb {
 pub(super) enum KeyVerb {
     /// Print the keys that access tokens are signed with, as a JWK set
     Jwks,
+    /// List the keys there are
+    List,
+    /// Bring in a new key; the old ones verify until their last tokens are over
+    Rotate(RotateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RotateArgs {
+    /// The key of session, refresh and device tokens, not the one that signs access tokens
+    #[arg(long)]
+    pub(super) mac: bool,
+    /// The old keys are gone at once: every access token ends or, with --mac, every session; asks first
+    #[arg(long)]
+    pub(super) emergency: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub(super) yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use hallpass_client::Client;
-use hallpass_client::admin::{AddUser, AdminClient, AuditTail, RevokeTarget};
+use hallpass_client::admin::{AddUser, AdminClient, AuditTail, RevokeTarget, RotateKey};
 use hallpass_protocol::auth::{Context, Login, Needs, RedeemCode, Refresh, Revoke};
 use hallpass_protocol::limits::{AUDIT_PER_PAGE, REVOCATIONS_PER_PAGE};
 use hallpass_protocol::paths::admin_socket_beside;
 
 use super::args::{
     AddArgs, AuditVerb, Cli, CodeArgs, KeyVerb, LoginArgs, NameArg, PasswdArgs, RefreshArgs, RemoveArgs,
-    RevocationVerb, RevokeArgs, RolesArgs, SessionVerb, UserVerb, Verb, VerifyArgs,
+    RevocationVerb, RevokeArgs, RolesArgs, RotateArgs, SessionVerb, UserVerb, Verb, VerifyArgs,
 };
 use super::failure::Failure;
 use super::input;
@@ -32,6 +32,11 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Revoke(args) => revoke(args, &socket, out).await,
         Verb::Session(SessionVerb::List { user }) => session_list(user, &socket, out).await,
         Verb::Revocation(RevocationVerb::List) => revocation_list(&socket, out).await,
+        Verb::Key(KeyVerb::List) => {
+            let keys = socket.admin().await?.key_list().await?;
+            Ok(render::keys().page(out, &keys)?)
+        }
+        Verb::Key(KeyVerb::Rotate(args)) => key_rotate(args, &socket, out).await,
         Verb::Key(KeyVerb::Jwks) => Ok(out.jwks(&socket.admin().await?.key_jwks().await?)?),
         Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count.get(), after, &socket, out).await,
     }
@@ -171,6 +176,16 @@ async fn login_with_code(args: LoginArgs, socket: &Socket<'_>, out: &mut Out<'_>
         context: Context { device_label: args.device_label, ..Context::default() },
     };
     Ok(out.grant(&socket.app().await?.redeem_code(redeem).await?, &title)?)
+}
+
+async fn key_rotate(args: RotateArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    if args.emergency {
+        let what = if args.mac { "every session of every user ends" } else { "every access token ends" };
+        input::confirm(args.yes, what, "rotate")?;
+    }
+    let rotate = RotateKey { mac: args.mac, emergency: args.emergency };
+    let keys = socket.admin().await?.key_rotate(rotate).await?;
+    Ok(render::keys().page(out, &keys)?)
 }
 
 async fn revocation_list(socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {

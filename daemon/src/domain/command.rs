@@ -10,6 +10,7 @@ use hallpass_protocol::token::MacKeyId;
 use super::account::{Change, CodeHash, Name, PasswordHash, Roles, User};
 use super::effect::{Credential, ListedAt};
 use super::family::{AttemptHash, ContextTag, RotationPolicy};
+use super::keyset::{Key, KeyPolicy};
 use super::policy::Permit;
 use super::revocation::{CutOffs, Target};
 use super::session::{Dead, Origin, Session, is_alive};
@@ -48,6 +49,15 @@ pub(crate) enum Command {
     Sweep,
     /// Writes down that the daemon starts to serve.
     Start,
+    /// Brings a new key in.
+    RotateKey {
+        /// The key, sealed for the next place of its kind.
+        new: Box<Key>,
+        /// Whether all others of its kind are to be gone at once.
+        emergency: bool,
+    },
+    /// Moves keys on whose time has come.
+    TendKeys,
 }
 
 /// Who logs in, and from where.
@@ -179,6 +189,8 @@ pub(crate) struct Facts {
     pub(crate) cut_offs: CutOffs,
     /// The keys that new tokens are made with.
     pub(crate) keys: ActiveKeys,
+    /// Every key, where keys are what it is about.
+    pub(crate) keyset: Vec<Key>,
 }
 
 /// The keys that new tokens are made with.
@@ -236,6 +248,8 @@ pub(crate) struct Policy {
     pub(crate) max_sessions: usize,
     /// What happens to one more.
     pub(crate) when_full: WhenFull,
+    /// How keys rotate by themselves.
+    pub(crate) keys: KeyPolicy,
 }
 
 /// What happens when a user has as many sessions as allowed and opens another.

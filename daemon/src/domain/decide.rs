@@ -8,7 +8,7 @@ use super::effect::{Decision, Effect, Event, Outcome};
 use super::family::Binding;
 use super::revocation::Target;
 use super::session::{Session, touched};
-use super::{account, family, login, revocation};
+use super::{account, family, keyset, login, revocation};
 
 /// Decides one command on the facts of its own transaction.
 pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
@@ -27,6 +27,8 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
         Command::AddUser { name, password, roles } => account::add(name, password.as_ref(), roles, case),
         Command::ChangeUser(name, change) => account::change(name, change, case),
         Command::Sweep => sweep(case),
+        Command::RotateKey { new, emergency } => keyset::rotate(new, *emergency, case),
+        Command::TendKeys => keyset::tend(case),
         Command::Start => Decision::done(Event::Start, Outcome::Done),
     }
 }

@@ -9,6 +9,7 @@ use hallpass_protocol::token::MacKeyId;
 
 use super::account::{Name, PasswordHash, User};
 use super::command::Case;
+use super::keyset::{Key, KeyKind};
 use super::revocation::CutOffs;
 use super::session::{Hot, Session};
 use super::throttle::{Failures, ThrottleKey};
@@ -74,6 +75,10 @@ pub(crate) enum Effect {
     ClearFailures(ThrottleKey),
     /// Forgets all that was counted against a name by its credential.
     ClearCredentialFailures(Name),
+    /// Writes a key.
+    PutKey(Key),
+    /// Removes a key for good.
+    RemoveKey(KeyKind, u16),
     /// Writes the stamps that end many sessions at once.
     PutCutOffs(CutOffs),
 }
@@ -274,6 +279,10 @@ events! {
     PasswordChange = "password.change";
     /// A user set a password with a code, or failed to.
     CodeRedeem = "code.redeem";
+    /// A key was brought in.
+    KeyRotate = "key.rotate";
+    /// Keys moved on because their time had come.
+    KeyTend = "key.tend";
     /// A user was added.
     UserAdd = "user.add";
     /// A user may log in again.

@@ -12,6 +12,7 @@ use super::command::{ActiveKeys, Case, Command, Facts, Fresh, Lifetimes, Policy,
 use super::decide::decide;
 use super::effect::{Decision, Effect};
 use super::family::{Binding, ContextTag, Debt, FIRST, RotationPolicy};
+use super::keyset::KeyPolicy;
 use super::policy::tests::app;
 use super::policy::{Operation, Permit, Right, admit};
 use super::session::{Cold, Hot, Origin, Session};
@@ -113,6 +114,7 @@ pub(crate) fn policy() -> Policy {
         },
         max_sessions: 3,
         when_full: WhenFull::EvictOldest,
+        keys: KeyPolicy { lead: 60 * MINUTE, rotate_every: Duration::from_hours(90 * 24) },
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod effect;
 pub(crate) mod family;
 #[cfg(test)]
 mod fixture;
+pub(crate) mod keyset;
 pub(crate) mod login;
 pub(crate) mod opening;
 pub(crate) mod policy;

@@ -3,7 +3,7 @@
 use hallpass_protocol::time::Stamp;
 
 use super::StoreError;
-use super::records::{Listed, NameRecord, failures_key, listed_key, pair};
+use super::records::{Listed, NameRecord, failures_key, key_key, listed_key, pair};
 use super::rows::WriterRows;
 use super::schema::{META_CUT_OFFS, Table};
 use crate::domain::effect::Effect;
@@ -81,6 +81,8 @@ fn apply_one(rows: &mut WriterRows<'_>, effect: &Effect) -> Result<(), StoreErro
         Effect::ClearCredentialFailures(name) => {
             rows.remove(Table::Failures, &failures_key(&ThrottleKey::Credential(name.as_str().to_owned())))
         }
+        Effect::PutKey(key) => rows.put(Table::Keys, &key_key(key.kind, key.number), key),
+        Effect::RemoveKey(kind, number) => rows.remove(Table::Keys, &key_key(*kind, *number)),
         Effect::PutCutOffs(cut_offs) => rows.put(Table::Meta, META_CUT_OFFS, cut_offs),
     }
 }

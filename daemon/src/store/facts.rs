@@ -79,6 +79,7 @@ where
             let since = facts.cut_offs.apps.get(app).copied().unwrap_or(facts.cut_offs.everything);
             facts.known_sessions = rows.sessions_since(since)?;
         }
+        Command::RotateKey { .. } | Command::TendKeys => facts.keyset = rows.keys()?,
         Command::Start => {}
         Command::Sweep => {
             (facts.due, facts.sessions) = rows.sessions_due(at.now, SWEEP_SESSIONS)?.into_iter().unzip();

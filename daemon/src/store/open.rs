@@ -12,13 +12,14 @@ use tokio::sync::oneshot;
 
 use super::StoreError;
 use super::chain::Head;
-use super::records::{Identity, Mark, SealedKey};
+use super::records::{Identity, Mark, key_key};
 use super::rows::{Rows, identity};
 use super::schema::{Checksums, META_CUT_OFFS, META_IDENTITY, META_MARK, META_SCHEMA, SCHEMA, Table};
 use super::snapshot::Snapshot;
-use super::writer::{Parts, Writer, WriterThread};
+use super::writer::{Parts, Publish, Writer, WriterThread};
 use crate::clock::Clock;
-use crate::domain::command::{ActiveKeys, Policy};
+use crate::domain::command::Policy;
+use crate::domain::keyset::Key;
 use crate::domain::revocation::CutOffs;
 use crate::domain::time::Outage;
 
@@ -35,7 +36,7 @@ pub(crate) struct Store {
     path: PathBuf,
     checksums: Checksums,
     identity: Identity,
-    sealed_keys: Vec<SealedKey>,
+    sealed_keys: Vec<Key>,
     mark: Mark,
     created: bool,
     _lock: Flock<File>,
@@ -51,7 +52,7 @@ impl Store {
     pub(crate) fn open(
         dir: &Path,
         fresh: [u8; 48],
-        first_keys: impl FnOnce(&[u8; 16]) -> Result<Vec<SealedKey>, StoreError>,
+        first_keys: impl FnOnce(&[u8; 16]) -> Result<Vec<Key>, StoreError>,
     ) -> Result<Self, StoreError> {
         own_directory(dir)?;
         let lock = lock(dir)?;
@@ -91,7 +92,7 @@ impl Store {
     }
 
     /// Its keys, sealed.
-    pub(crate) fn sealed_keys(&self) -> &[SealedKey] {
+    pub(crate) fn sealed_keys(&self) -> &[Key] {
         &self.sealed_keys
     }
 
@@ -111,12 +112,12 @@ impl Store {
         Snapshot::open(&self.database, &self.checksums)
     }
 
-    /// Starts the writer. `stopped` is dropped when its thread ends.
+    /// Starts the writer. `publish` is given the keys whenever they have changed, before anybody is answered. `stopped` is dropped when its thread ends.
     pub(crate) fn start_writer(
         &self,
         clock: Arc<Clock>,
         policy: Policy,
-        keys: ActiveKeys,
+        publish: Publish,
         stopped: oneshot::Sender<()>,
     ) -> Result<(Writer, WriterThread), StoreError> {
         let rows = Rows::of_snapshot(&self.database.begin_read()?, &self.checksums)?;
@@ -127,7 +128,7 @@ impl Store {
             checksums: self.checksums.clone(),
             clock,
             policy,
-            keys,
+            publish,
             outage,
             head: Head::after(rows.last_audit()?),
             mark: self.mark,
@@ -239,7 +240,7 @@ fn read_identity(database: &Database, path: &Path) -> Result<Option<Identity>, S
 fn initialise(
     database: &Database,
     fresh: [u8; 48],
-    first_keys: impl FnOnce(&[u8; 16]) -> Result<Vec<SealedKey>, StoreError>,
+    first_keys: impl FnOnce(&[u8; 16]) -> Result<Vec<Key>, StoreError>,
 ) -> Result<Identity, StoreError> {
     let mut identity = Identity { database: [0; 16], checksums: [0; 32] };
     identity.database.copy_from_slice(&fresh[..16]);
@@ -251,8 +252,7 @@ fn initialise(
         rows.put(Table::Meta, META_MARK, &Mark::default())?;
         rows.put(Table::Meta, META_CUT_OFFS, &CutOffs::default())?;
         for key in first_keys(&identity.database)? {
-            let [high, low] = key.number.to_be_bytes();
-            rows.put(Table::Keys, &[key.kind, high, low], &key)?;
+            rows.put(Table::Keys, &key_key(key.kind, key.number), &key)?;
         }
     }
     {

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::account::{Attributes, Code, CodeHash, Name, PasswordHash, Roles, User};
 use crate::domain::family::{AttemptHash, ContextTag, Debt};
+use crate::domain::keyset::{Key, KeyKind, KeyState, Sealed};
 use crate::domain::revocation::{CutOffs, Reason, Revocation};
 use crate::domain::session::{Cold, Hot, Origin};
 use crate::domain::throttle::{Failures, ThrottleKey};
@@ -265,17 +266,59 @@ pub(super) struct Identity {
     pub(super) checksums: [u8; 32],
 }
 
-/// A key under the seal of the master key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SealedKey {
-    /// Its kind: 0 the MAC root, 1 a signing key.
-    pub(crate) kind: u8,
-    /// Which of its kind.
-    pub(crate) number: u16,
-    /// The nonce it was sealed with.
-    pub(crate) nonce: [u8; 24],
-    /// The sealed bytes.
-    pub(crate) sealed: Vec<u8>,
+#[derive(Serialize, Deserialize)]
+struct KeyRecord {
+    kind: u8,
+    number: u16,
+    state: u8,
+    moment: Millis,
+    created: Millis,
+    kid: String,
+    nonce: [u8; 24],
+    sealed: Vec<u8>,
+}
+
+impl Record for Key {
+    fn to_bytes(&self) -> Vec<u8> {
+        let (state, moment) = match self.state {
+            KeyState::Next(at) => (0, at),
+            KeyState::Active => (1, Millis::default()),
+            KeyState::Retired(until) => (2, until),
+        };
+        encode(&KeyRecord {
+            kind: self.kind as u8,
+            number: self.number,
+            state,
+            moment,
+            created: self.created,
+            kid: self.kid.clone(),
+            nonce: self.sealed.nonce,
+            sealed: self.sealed.bytes.clone(),
+        })
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let record: KeyRecord = decode(bytes)?;
+        Some(Self {
+            kind: KeyKind::ALL.into_iter().find(|kind| *kind as u8 == record.kind)?,
+            number: record.number,
+            state: match record.state {
+                0 => KeyState::Next(record.moment),
+                1 => KeyState::Active,
+                2 => KeyState::Retired(record.moment),
+                _ => return None,
+            },
+            created: record.created,
+            kid: record.kid,
+            sealed: Sealed { nonce: record.nonce, bytes: record.sealed },
+        })
+    }
+}
+
+/// The key of a key's row.
+pub(super) fn key_key(kind: KeyKind, number: u16) -> [u8; 3] {
+    let [high, low] = number.to_be_bytes();
+    [kind as u8, high, low]
 }
 
 /// An audit entry as stored.
@@ -339,7 +382,7 @@ pub(crate) enum Listed {
     Everything,
 }
 
-plain_record!(Mark, Identity, SealedKey, AuditRecord, NameRecord, Listed);
+plain_record!(Mark, Identity, AuditRecord, NameRecord, Listed);
 
 /// The key of a count of failures: hashed, so that a name somebody typed is neither stored nor of any length.
 pub(super) fn failures_key(key: &ThrottleKey) -> [u8; 16] {

@@ -6,11 +6,12 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::StoreError;
 use super::records::{
-    AuditRecord, Identity, Listed, Mark, NameRecord, Record, SealedKey, failures_key, listed_key, pair,
+    AuditRecord, Identity, Listed, Mark, NameRecord, Record, failures_key, listed_key, pair,
 };
 use super::schema::{Checksums, META_CUT_OFFS, META_MARK, Table, bad_row};
 use crate::domain::account::User;
 use crate::domain::effect::ListedAt;
+use crate::domain::keyset::Key;
 use crate::domain::revocation::CutOffs;
 use crate::domain::session::Session;
 use crate::domain::throttle::{Failures, ThrottleKey};
@@ -234,8 +235,8 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
         self.get(Table::Meta, META_MARK)?.ok_or_else(|| bad_row(Table::Meta, META_MARK).into())
     }
 
-    /// Every sealed key.
-    pub(super) fn keys(&self) -> Result<Vec<SealedKey>, StoreError> {
+    /// Every key, sealed.
+    pub(super) fn keys(&self) -> Result<Vec<Key>, StoreError> {
         let mut keys = Vec::new();
         for row in self.tables[Table::Keys as usize].iter()? {
             let (key, value) = row?;

@@ -10,6 +10,7 @@ use super::schema::{Checksums, Table};
 use crate::domain::account::User;
 use crate::domain::check::Found;
 use crate::domain::effect::ListedAt;
+use crate::domain::keyset::Key;
 use crate::domain::revocation::CutOffs;
 use crate::domain::session::Session;
 
@@ -82,6 +83,11 @@ impl Snapshot {
         most: usize,
     ) -> Result<Vec<(u64, AuditRecord)>, StoreError> {
         self.rows.audit_after(number, most)
+    }
+
+    /// Every key, sealed.
+    pub(crate) fn keys(&self) -> Result<Vec<Key>, StoreError> {
+        self.rows.keys()
     }
 
     /// Entries of the revocation list after one of them, oldest first.

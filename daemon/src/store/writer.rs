@@ -21,7 +21,8 @@ use super::{StoreError, facts};
 use crate::clock::Clock;
 use crate::domain::command::{ActiveKeys, Case, Command, Fresh, Policy};
 use crate::domain::decide::decide;
-use crate::domain::effect::{Decision, Outcome};
+use crate::domain::effect::{Decision, Effect, Outcome};
+use crate::domain::keyset::{self, Key};
 use crate::domain::policy::Permit;
 use crate::domain::time::{Moment, Outage};
 
@@ -47,13 +48,16 @@ pub(crate) struct Writer {
     visible: Arc<AtomicU64>,
 }
 
+/// Makes keys that have changed known to those who sign and verify.
+pub(crate) type Publish = Box<dyn Fn(&[Key]) + Send>;
+
 /// What the writer thread works with.
 pub(super) struct Parts {
     pub(super) database: Arc<Database>,
     pub(super) checksums: Checksums,
     pub(super) clock: Arc<Clock>,
     pub(super) policy: Policy,
-    pub(super) keys: ActiveKeys,
+    pub(super) publish: Publish,
     pub(super) outage: Outage,
     pub(super) head: Head,
     pub(super) mark: Mark,
@@ -149,6 +153,8 @@ struct Decided {
     head: Head,
     mark: Mark,
     changed: bool,
+    /// Every key, if any has changed.
+    keys: Option<Vec<Key>>,
 }
 
 impl Decided {
@@ -162,6 +168,9 @@ impl Decided {
     ) -> Result<(), StoreError> {
         apply(rows, &decision.effects, at)?;
         self.changed |= !decision.effects.is_empty();
+        if decision.effects.iter().any(|effect| matches!(effect, Effect::PutKey(_) | Effect::RemoveKey(..))) {
+            self.keys = Some(rows.keys()?);
+        }
         if let Some(audit) = decision.audit.take() {
             let record = self.head.link(audit, decision, &job.permit, at);
             rows.put(Table::Audit, &self.head.number.to_be_bytes(), &record)?;
@@ -203,6 +212,9 @@ impl State {
         if decided.changed {
             txn.commit()?;
             (self.parts.head, self.parts.mark) = (decided.head, decided.mark);
+            if let Some(keys) = &decided.keys {
+                (self.parts.publish)(keys);
+            }
         } else {
             txn.abort()?;
         }
@@ -216,10 +228,12 @@ impl State {
             head: self.parts.head,
             mark: self.parts.mark,
             changed: false,
+            keys: None,
         };
+        let mut keys = active(&rows.keys()?)?;
         for job in batch {
             let at = self.next_moment();
-            let facts = match facts::load(rows, &job.command, &self.parts.keys, &at) {
+            let facts = match facts::load(rows, &job.command, &keys, &at) {
                 Ok(facts) => facts,
                 Err(StoreError::Row(error)) => {
                     tracing::error!(%error, "a command needs a row that cannot be read; it was not done");
@@ -238,6 +252,9 @@ impl State {
             let mut decision = decide(&job.command, &case);
             decided.write(rows, &mut decision, job, &at)?;
             decided.outcomes.push(decision.outcome);
+            if let Some(changed) = &decided.keys {
+                keys = active(changed)?;
+            }
         }
         // A stamp may leave the daemon only if a mark at least as high is on disk, even where nothing else was written.
         if self.last > decided.mark.reserved {
@@ -258,6 +275,12 @@ impl State {
         self.last = Stamp(micros.max(self.last.0 + 1));
         Moment { now: Millis::from_u64(micros / 1000), stamp: self.last, outage: self.parts.outage }
     }
+}
+
+/// The keys that new tokens are made with. A database without them was never whole.
+fn active(keys: &[Key]) -> Result<ActiveKeys, StoreError> {
+    keyset::active(keys)
+        .ok_or_else(|| StoreError::Layout("the database has no active key; restore a backup".into()))
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use hallpass_protocol::admin::{
-    AddUser, Admin, AuditEntry, AuditTail, Code, RevocationEntry, RevocationKey, RevokeTarget, Status,
-    UserInfo, UserPage,
+    AddUser, Admin, AuditEntry, AuditTail, Code, KeyInfo, RevocationEntry, RevocationKey, RevokeTarget,
+    RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, Context, Revoked, SessionInfo, SessionKind, SessionPage};
 use hallpass_protocol::codec::{End, WireCodec};
@@ -193,6 +193,16 @@ impl Admin for Asked {
     async fn user_code(self, _: Call, name: String) -> Answer<Code> {
         self.note(format!("user_code {name}"));
         Ok(Code { code: Token::new("hpc_secret".into()), expires: Millis::default() })
+    }
+
+    async fn key_list(self, _: Call) -> Answer<Vec<KeyInfo>> {
+        self.note("key_list");
+        Ok(Vec::new())
+    }
+
+    async fn key_rotate(self, _: Call, request: RotateKey) -> Answer<Vec<KeyInfo>> {
+        self.note(format!("key_rotate {request:?}"));
+        Ok(Vec::new())
     }
 
     async fn revocation_list(self, _: Call, after: Option<RevocationKey>) -> Answer<Vec<RevocationEntry>> {

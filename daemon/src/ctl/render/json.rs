@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use hallpass_protocol::admin::{AuditEntry, Code, RevocationEntry, Status, UserInfo};
+use hallpass_protocol::admin::{AuditEntry, Code, KeyInfo, RevocationEntry, Status, UserInfo};
 use hallpass_protocol::auth::{Grant, GrantedTokens, Identity, Revoked, SessionInfo};
 use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::secret::Token;
@@ -92,6 +92,32 @@ pub(super) struct CodeView<'a> {
 impl<'a> From<&'a Code> for CodeView<'a> {
     fn from(code: &'a Code) -> Self {
         Self { code: code.code.expose(), expires_at: code.expires.as_secs() }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct KeyView<'a> {
+    kind: &'a str,
+    number: u16,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    kid: &'a str,
+    state: &'a str,
+    created: u64,
+    /// When it becomes active, or verifies no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<u64>,
+}
+
+impl<'a> From<&'a KeyInfo> for KeyView<'a> {
+    fn from(key: &'a KeyInfo) -> Self {
+        Self {
+            kind: &key.kind,
+            number: key.number,
+            kid: &key.kid,
+            state: &key.state,
+            created: key.created.as_secs(),
+            until: key.until.map(Millis::as_secs),
+        }
     }
 }
 

@@ -7,15 +7,15 @@ pub(super) mod text;
 use std::fs::File;
 use std::io::{self, Write};
 
-use hallpass_client::admin::{AuditEntry, Code, RevocationEntry, Status, UserInfo};
+use hallpass_client::admin::{AuditEntry, Code, KeyInfo, RevocationEntry, Status, UserInfo};
 use hallpass_protocol::auth::{Grant, GrantedTokens, Identity, Revoked, SessionInfo};
 use hallpass_protocol::time::Millis;
 use serde::Serialize;
 
 use super::failure::Fault;
 use json::{
-    AuditView, CodeView, ErrorView, GrantView, IdentityView, RevocationView, RevokedView, SessionView,
-    StatusView, UserView,
+    AuditView, CodeView, ErrorView, GrantView, IdentityView, KeyView, RevocationView, RevokedView,
+    SessionView, StatusView, UserView,
 };
 use table::{Column, Table, block};
 use text::{distance, moment, neutral, neutral_json, stamp};
@@ -283,6 +283,23 @@ pub(super) fn audit() -> List<AuditEntry, 6> {
             ]
         },
         json: |out, entry| out.object(&AuditView::from(entry)),
+    }
+}
+
+/// A list of keys.
+pub(super) fn keys() -> List<KeyInfo, 5> {
+    List {
+        table: Table::new([whole("KIND"), whole("NUMBER"), whole("STATE"), whole("MADE"), cut("KID")]),
+        row: |key, now| {
+            let state = match (key.state.as_str(), key.until) {
+                ("next", Some(at)) => format!("next, signs {}", distance(at, now)),
+                ("retired", Some(until)) => format!("retired, gone {}", distance(until, now)),
+                (state, _) => state.to_owned(),
+            };
+            let kid = if key.kid.is_empty() { "-".to_owned() } else { key.kid.clone() };
+            [key.kind.clone(), key.number.to_string(), state, distance(key.created, now), kid]
+        },
+        json: |out, key| out.object(&KeyView::from(key)),
     }
 }
 
