@@ -71,7 +71,8 @@ impl Admin for AdminService {
     ) -> Answer<UserInfo> {
         guarded(async {
             let _permit = self.admit()?;
-            let hash = self.shared.hasher.hash_new(&password).await?;
+            let parsed = Name::parse(&name)?;
+            let hash = self.shared.hasher.hash_new(&password, parsed.as_str()).await?;
             self.change(name, Change::SetPassword(hash)).await
         })
         .await
@@ -149,7 +150,7 @@ impl AdminService {
         let permit = self.admit()?;
         let (name, roles) = (Name::parse(&request.name)?, Roles::parse(request.roles)?);
         let password = match &request.password {
-            Some(password) => Some(self.shared.hasher.hash_new(password).await?),
+            Some(password) => Some(self.shared.hasher.hash_new(password, name.as_str()).await?),
             None => None,
         };
         changed(self.shared.write(permit, Command::AddUser { name, password, roles }).await?)

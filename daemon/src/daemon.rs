@@ -104,7 +104,7 @@ impl Daemon {
         let (alive, failed) = oneshot::channel();
         let (writer, thread) =
             store.start_writer(Arc::clone(&clock), parts.config.policy(), keys.active(), alive)?;
-        let hasher = Hasher::new(&parts.config.password_policy(), entropy.clone())
+        let hasher = Hasher::new(parts.config.password_policy()?, entropy.clone())
             .map_err(|refusal| DaemonError::Other(format!("cannot hash passwords: {refusal}")))?;
         let limits = parts.config.limits;
         let shared = Arc::new(Shared {

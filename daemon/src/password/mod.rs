@@ -2,12 +2,13 @@
 //!
 //! A permit belongs to the hash that runs, not to the caller who asked: whoever hangs up early frees nothing early.
 
+mod format;
+mod pepper;
+mod policy;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use argon2::password_hash::phc;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::limits::PASSWORD_BYTES;
 use hallpass_protocol::secret::Password;
@@ -15,25 +16,27 @@ use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
+pub(crate) use pepper::Pepper;
+pub(crate) use policy::{Blocklist, Rules};
+
 use crate::domain::account::PasswordHash;
 use crate::entropy::Entropy;
+use format::{Recipe, Stored};
 
 /// Hashes that may wait; more are `busy`.
 const QUEUE: usize = 256;
-/// Most memory that checking a stored hash may take, in KiB. A stored hash that wants more is refused before anything is allocated.
-const MEMORY_KIB: u32 = 256 * 1024;
-/// Most passes over that memory.
-const PASSES: u32 = 64;
 
 /// How passwords are chosen and hashed.
 #[derive(Debug, Clone)]
 pub(crate) struct PasswordPolicy {
-    /// Fewest code points of a new password.
-    pub(crate) min_length: usize,
+    /// What a new password must be.
+    pub(crate) rules: Rules,
     /// Argon2id's memory in KiB.
     pub(crate) memory_kib: u32,
     /// Its passes over that memory.
     pub(crate) iterations: u32,
+    /// What goes into every hash and is not in the database.
+    pub(crate) pepper: Option<Pepper>,
     /// Hashes that may run at once.
     pub(crate) parallel: usize,
 }
@@ -52,46 +55,36 @@ pub(crate) struct Checked {
 pub(crate) struct Hasher {
     permits: Arc<Semaphore>,
     queued: Arc<AtomicUsize>,
-    argon2: Argon2<'static>,
-    min_length: usize,
-    dummy: PasswordHash,
+    recipe: Arc<Recipe>,
+    rules: Arc<Rules>,
+    dummy: Arc<Stored>,
     entropy: Entropy,
 }
 
 impl Hasher {
     /// A hasher by this policy. Makes one hash, to be checked where there is no account: an unknown name must cost what a known one costs.
-    pub(crate) fn new(policy: &PasswordPolicy, entropy: Entropy) -> Result<Self, Refusal> {
-        let params = Params::new(policy.memory_kib, policy.iterations, 1, None)
-            .map_err(|_| Refusal::new(ErrorCode::Internal))?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    /// An imported hash that no login has replaced yet costs what its own format costs, and shows that much.
+    pub(crate) fn new(policy: PasswordPolicy, entropy: Entropy) -> Result<Self, Refusal> {
+        let recipe = Recipe::new(policy.memory_kib, policy.iterations, policy.pepper)?;
         let nobody: [u8; 32] = entropy.bytes().map_err(|_| Refusal::new(ErrorCode::Unavailable))?;
-        let dummy = hash(&argon2, &nobody, &entropy)?;
-        let permits = Arc::new(Semaphore::new(policy.parallel.max(1)));
+        let dummy = recipe.hash(&nobody, &entropy)?;
+        let dummy = recipe.open(&dummy.0).map_err(|_| Refusal::new(ErrorCode::Internal))?;
         Ok(Self {
-            permits,
+            permits: Arc::new(Semaphore::new(policy.parallel.max(1))),
             queued: Arc::new(AtomicUsize::new(0)),
-            argon2,
-            min_length: policy.min_length,
-            dummy,
+            recipe: Arc::new(recipe),
+            rules: Arc::new(policy.rules),
+            dummy: Arc::new(dummy),
             entropy,
         })
     }
 
-    /// Hashes a new password that meets the policy.
-    pub(crate) async fn hash_new(&self, password: &Password) -> Result<PasswordHash, Refusal> {
+    /// Hashes a new password of the user of this name, if it is what a password must be.
+    pub(crate) async fn hash_new(&self, password: &Password, name: &str) -> Result<PasswordHash, Refusal> {
         let normal = normalised(password)?;
-        let length = normal.chars().count();
-        if length < self.min_length {
-            return Err(Refusal::because(
-                ErrorCode::WeakPassword,
-                format!(
-                    "the password has {length} characters and needs at least {}; a few words in a row are easy to remember",
-                    self.min_length
-                ),
-            ));
-        }
-        let (argon2, entropy) = (self.argon2.clone(), self.entropy.clone());
-        self.run(move || hash(&argon2, normal.as_bytes(), &entropy)).await?
+        self.rules.admit(&normal, name)?;
+        let (recipe, entropy) = (Arc::clone(&self.recipe), self.entropy.clone());
+        self.run(move || recipe.hash(normal.as_bytes(), &entropy)).await?
     }
 
     /// Checks a password against a stored hash, or does the same work for nothing where there is none.
@@ -101,23 +94,26 @@ impl Hasher {
         against: Option<PasswordHash>,
     ) -> Result<Checked, Refusal> {
         let normal = normalised(password)?;
-        let (argon2, entropy, dummy) = (self.argon2.clone(), self.entropy.clone(), self.dummy.clone());
+        let (recipe, entropy, dummy) =
+            (Arc::clone(&self.recipe), self.entropy.clone(), Arc::clone(&self.dummy));
         self.run(move || {
-            let known = against.is_some();
-            let stored = against.unwrap_or(dummy);
-            let Some(parsed) = bounded(&stored) else {
-                tracing::error!(
-                    "a stored password hash cannot be checked within bounds; set that user's password anew"
-                );
-                return Ok(Checked { fits: false, rehash: None });
-            };
-            let fits = argon2.verify_password(normal.as_bytes(), &parsed).is_ok() && known;
-            let weaker =
-                fits && Params::try_from(&parsed).is_ok_and(|params| is_weaker(&params, argon2.params()));
-            let rehash = weaker.then(|| hash(&argon2, normal.as_bytes(), &entropy)).transpose()?;
+            let stored = against.and_then(|hash| {
+                let opened = recipe.open(&hash.0);
+                opened.inspect_err(|why| tracing::error!(%why, "a login was refused: a stored password hash cannot be checked; bring back what it needs, or set that user's password anew")).ok()
+            });
+            let fits = recipe.fits(stored.as_ref().unwrap_or(&dummy), normal.as_bytes()) && stored.is_some();
+            let weaker = fits && stored.is_some_and(|stored| recipe.is_stronger_than(&stored));
+            let rehash = weaker.then(|| recipe.hash(normal.as_bytes(), &entropy)).transpose()?;
             Ok(Checked { fits, rehash })
         })
         .await?
+    }
+
+    /// Takes over a hash that another program has made, and names its format. Whether anybody knows its password, the first login shows.
+    pub(crate) fn take_over(&self, hash: &Password) -> Result<(PasswordHash, &'static str), Refusal> {
+        let opened = self.recipe.open(hash.expose());
+        let stored = opened.map_err(|why| Refusal::because(ErrorCode::InvalidRequest, why.to_string()))?;
+        Ok((PasswordHash(hash.expose().to_owned()), stored.name()))
     }
 
     /// Hashes that run or wait.
@@ -167,32 +163,25 @@ fn normalised(password: &Password) -> Result<Zeroizing<String>, Refusal> {
     Ok(normal)
 }
 
-fn hash(argon2: &Argon2<'_>, password: &[u8], entropy: &Entropy) -> Result<PasswordHash, Refusal> {
-    let salt: [u8; 16] = entropy.bytes().map_err(|_| Refusal::new(ErrorCode::Unavailable))?;
-    let hash: phc::PasswordHash =
-        argon2.hash_password_with_salt(password, &salt).map_err(|_| Refusal::new(ErrorCode::Internal))?;
-    Ok(PasswordHash(hash.to_string()))
-}
-
-/// A stored hash that can be checked within bounds.
-fn bounded(stored: &PasswordHash) -> Option<phc::PasswordHash> {
-    let parsed = phc::PasswordHash::new(&stored.0).ok()?;
-    let params = Params::try_from(&parsed).ok()?;
-    (params.m_cost() <= MEMORY_KIB && params.t_cost() <= PASSES && params.p_cost() <= 16).then_some(parsed)
-}
-
-fn is_weaker(stored: &Params, today: &Params) -> bool {
-    stored.m_cost() < today.m_cost() || stored.m_cost() == today.m_cost() && stored.t_cost() < today.t_cost()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::entropy::SystemRandom;
+    use std::io::Write;
 
     fn hasher(memory_kib: u32) -> Hasher {
-        let policy = PasswordPolicy { min_length: 15, memory_kib, iterations: 1, parallel: 1 };
-        Hasher::new(&policy, Entropy::new(Arc::new(SystemRandom))).unwrap()
+        peppered(memory_kib, None)
+    }
+
+    fn peppered(memory_kib: u32, pepper: Option<(&str, u8)>) -> Hasher {
+        let pepper = pepper.map(|(id, byte)| {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(&[byte; 32]).unwrap();
+            Pepper::read(id, file.path()).unwrap()
+        });
+        let rules = Rules { min_length: 15, ..Rules::default() };
+        let policy = PasswordPolicy { rules, memory_kib, iterations: 1, pepper, parallel: 1 };
+        Hasher::new(policy, Entropy::new(Arc::new(SystemRandom))).unwrap()
     }
 
     fn password(text: &str) -> Password {
@@ -202,7 +191,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn d10_what_looks_the_same_is_the_same() {
         let hasher = hasher(32);
-        let stored = hasher.hash_new(&password("caf\u{e9} au lait at noon")).await.unwrap();
+        let stored = hasher.hash_new(&password("caf\u{e9} au lait at noon"), "bob").await.unwrap();
         let fits = async |text: &str| hasher.check(&password(text), Some(stored.clone())).await.unwrap().fits;
         assert!(fits("cafe\u{301} au lait at noon").await);
         assert!(!fits("cafe au lait at noon").await);
@@ -213,8 +202,8 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn d14_length_is_counted_in_code_points() {
         let hasher = hasher(32);
-        assert!(hasher.hash_new(&password(&"\u{1F600}".repeat(15))).await.is_ok());
-        let refusal = hasher.hash_new(&password(&"\u{1F600}".repeat(14))).await.unwrap_err();
+        assert!(hasher.hash_new(&password(&"\u{1F600}".repeat(15)), "bob").await.is_ok());
+        let refusal = hasher.hash_new(&password(&"\u{1F600}".repeat(14)), "bob").await.unwrap_err();
         assert_eq!(refusal.code, ErrorCode::WeakPassword);
         assert!(refusal.message.contains("14 characters and needs at least 15"), "{}", refusal.message);
     }
@@ -222,15 +211,15 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn d8_a_password_has_a_longest_length() {
         let hasher = hasher(32);
-        assert!(hasher.hash_new(&password(&"x".repeat(PASSWORD_BYTES))).await.is_ok());
+        assert!(hasher.hash_new(&password(&("x y".repeat(PASSWORD_BYTES / 3) + "z")), "bob").await.is_ok());
         let too_long = password(&"x".repeat(PASSWORD_BYTES + 1));
-        assert_eq!(hasher.hash_new(&too_long).await.unwrap_err().code, ErrorCode::InvalidRequest);
+        assert_eq!(hasher.hash_new(&too_long, "bob").await.unwrap_err().code, ErrorCode::InvalidRequest);
         assert_eq!(hasher.check(&too_long, None).await.unwrap_err().code, ErrorCode::InvalidRequest);
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn d18_a_weaker_hash_is_replaced() {
-        let stored = hasher(32).hash_new(&password("a long enough password")).await.unwrap();
+        let stored = hasher(32).hash_new(&password("a long enough password"), "bob").await.unwrap();
         let stronger = hasher(64);
         let checked =
             stronger.check(&password("a long enough password"), Some(stored.clone())).await.unwrap();
@@ -240,17 +229,6 @@ mod tests {
         assert!(again.fits && again.rehash.is_none());
         let wrong = stronger.check(&password("another password here"), Some(stored)).await.unwrap();
         assert!(!wrong.fits && wrong.rehash.is_none());
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_stored_memory_bomb_is_refused_before_it_is_allocated() {
-        let bomb = "$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-        assert!(bounded(&PasswordHash(bomb.into())).is_none());
-        let passes = bomb.replace("m=4194304,t=1", "m=32,t=4294967295");
-        assert!(bounded(&PasswordHash(passes)).is_none());
-        let fine = bomb.replace("m=4194304", "m=32");
-        assert!(bounded(&PasswordHash(fine)).is_some());
-        assert!(!hasher(32).check(&password("x"), Some(PasswordHash(bomb.into()))).await.unwrap().fits);
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -273,5 +251,81 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn nobody_has_the_dummy_password() {
         assert!(!hasher(32).check(&password(""), None).await.unwrap().fits);
+    }
+
+    /// Made with Python's bcrypt: `bcrypt.hashpw("a long enough password".encode(), bcrypt.gensalt(4))`.
+    const BCRYPT: &str = "$2b$04$pVMdBUkeBsJvMEvLzV/diOaI9CMgHeO6xICRkON2YBuu6R/kYh3ya";
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn an_imported_hash_is_replaced_by_the_first_right_password() {
+        let hasher = hasher(32);
+        let (stored, format) = hasher.take_over(&password(BCRYPT)).unwrap();
+        assert_eq!(format, "bcrypt");
+        let wrong = hasher.check(&password("a long enough passworD"), Some(stored.clone())).await.unwrap();
+        assert!(!wrong.fits && wrong.rehash.is_none());
+        let right = hasher.check(&password("a long enough password"), Some(stored)).await.unwrap();
+        let own = right.rehash.filter(|_| right.fits).unwrap();
+        assert!(own.0.starts_with("$argon2id$v=19$m=32,t=1,p=1$"), "{}", own.0);
+        let again = hasher.check(&password("a long enough password"), Some(own)).await.unwrap();
+        assert!(again.fits && again.rehash.is_none());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_cannot_be_checked_is_not_taken_over_and_lets_nobody_in() {
+        let bomb = "$2b$31$gQaYIWWQ0LjlA6tUlO.Qse03pLLa6Xx7TxdQMSyXP.FlUDdoOMhLK";
+        let refusal = hasher(32).take_over(&password(bomb)).unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::InvalidRequest);
+        assert!(
+            refusal.message.contains("out of bounds") && !refusal.message.contains("gQaY"),
+            "{}",
+            refusal.message
+        );
+        assert!(!hasher(32).check(&password("x"), Some(PasswordHash(bomb.into()))).await.unwrap().fits);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn d19_without_its_pepper_a_hash_lets_nobody_in() {
+        let with = peppered(32, Some(("p1", 1)));
+        let right = password("a long enough password");
+        let stored = with.hash_new(&right, "bob").await.unwrap();
+        assert!(stored.0.contains("m=32,t=1,p=1,keyid=cDE$"), "{}", stored.0);
+        let checked = with.check(&right, Some(stored.clone())).await.unwrap();
+        assert!(checked.fits && checked.rehash.is_none());
+        for (other, refused) in [
+            (None, Some("the pepper \"p1\"")),
+            (Some(("p2", 1)), Some("the pepper \"p1\"")),
+            // The id is right and the bytes are not: that is a wrong password and nothing else.
+            (Some(("p1", 2)), None),
+        ] {
+            let other = peppered(32, other);
+            let checked = other.check(&right, Some(stored.clone())).await.unwrap();
+            assert!(!checked.fits && checked.rehash.is_none(), "{refused:?}");
+            let opened = other.recipe.open(&stored.0).err().map(|why| why.to_string());
+            assert_eq!(opened.is_some(), refused.is_some());
+            assert!(opened.unwrap_or_default().contains(refused.unwrap_or_default()));
+        }
+        // Taking the id away does not turn it into a hash without pepper.
+        let bare = PasswordHash(stored.0.replace(",keyid=cDE", ""));
+        assert!(!with.check(&right, Some(bare)).await.unwrap().fits);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_hash_without_pepper_gets_one_at_the_next_login() {
+        let right = password("a long enough password");
+        let plain = hasher(32).hash_new(&right, "bob").await.unwrap();
+        let with = peppered(32, Some(("p1", 1)));
+        let checked = with.check(&right, Some(plain)).await.unwrap();
+        let rehash = checked.rehash.filter(|_| checked.fits).unwrap();
+        assert!(rehash.0.contains("keyid=cDE"), "{}", rehash.0);
+        assert!(with.check(&right, Some(rehash)).await.unwrap().fits);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn the_pepper_is_argon2s_secret() {
+        // Made with the reference code through argon2-cffi: `lib.argon2_ctx` with this password and salt and a secret of 32 bytes 01.
+        let stored = PasswordHash("$argon2id$v=19$m=32,t=1,p=1,keyid=cDE$c2FsdHNhbHRzYWx0c2FsdA$n85XAPpCgA1EnQ7Uz3qCrpME2QeYM/r+J6o+Jh8NGVs".into());
+        let with = peppered(32, Some(("p1", 1)));
+        assert!(with.check(&password("a long enough password"), Some(stored.clone())).await.unwrap().fits);
+        assert!(!with.check(&password("another password here"), Some(stored)).await.unwrap().fits);
     }
 }
