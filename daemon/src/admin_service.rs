@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use hallpass_protocol::admin::{
-    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, RevokeTarget, Status, UserInfo, UserPage,
+    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, ImportReport, ImportUser, RevokeTarget, Status,
+    UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
 use hallpass_protocol::error::{ErrorCode, Refusal};
@@ -111,6 +112,10 @@ impl Admin for AdminService {
     async fn audit_tail(self, _: context::Context, request: AuditTail) -> Answer<Vec<AuditEntry>> {
         guarded(async { self.answer_audit(&request) }).await
     }
+
+    async fn user_import(self, _: context::Context, request: ImportUser) -> Answer<ImportReport> {
+        guarded(self.import_user(request)).await
+    }
 }
 
 impl AdminService {
@@ -153,7 +158,23 @@ impl AdminService {
             Some(password) => Some(self.shared.hasher.hash_new(password, name.as_str()).await?),
             None => None,
         };
-        changed(self.shared.write(permit, Command::AddUser { name, password, roles }).await?)
+        changed(self.shared.write(permit, Command::AddUser { name, password, roles, disabled: false }).await?)
+    }
+
+    async fn import_user(&self, request: ImportUser) -> Answer<ImportReport> {
+        let permit = self.admit()?;
+        let (name, roles) = (Name::parse(&request.name)?, Roles::parse(request.roles)?);
+        let (hash, format) = self.shared.hasher.take_over(&request.hash)?;
+        let format = format.to_owned();
+        if request.check_only {
+            let there = self.shared.snapshot()?.user_named(name.as_str()).map_err(unreadable)?;
+            return match there {
+                Some(_) => Err(ErrorCode::AlreadyExists.into()),
+                None => Ok(ImportReport { user: None, format }),
+            };
+        }
+        let add = Command::AddUser { name, password: Some(hash), roles, disabled: request.disabled };
+        Ok(ImportReport { user: Some(changed(self.shared.write(permit, add).await?)?), format })
     }
 
     fn list_users(&self, after: Option<&str>) -> Answer<UserPage> {

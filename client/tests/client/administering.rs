@@ -1,7 +1,8 @@
 //! The administrator's client: the same connection with other calls.
 
 use hallpass_client::admin::{
-    AddUser, AdminClient, AuditEntry, AuditTail, RevokeTarget, Status, UserInfo, UserPage,
+    AddUser, AdminClient, AuditEntry, AuditTail, ImportReport, ImportUser, RevokeTarget, Status, UserInfo,
+    UserPage,
 };
 use hallpass_client::{ErrorCode, Millis, Password, Refusal, Revoked, SessionId, SessionPage, UserId};
 use hallpass_protocol::admin::Admin;
@@ -97,6 +98,11 @@ impl Admin for Administering {
 
     async fn user_add(self, _: Context, request: AddUser) -> Answer<UserInfo> {
         self.user("user_add", request.name).await
+    }
+
+    async fn user_import(self, _: Context, request: ImportUser) -> Answer<ImportReport> {
+        let user = self.user("user_import", request.name).await?;
+        Ok(ImportReport { user: Some(user), format: "bcrypt".to_owned() })
     }
 
     async fn user_list(self, _: Context, _: Option<String>) -> Answer<UserPage> {

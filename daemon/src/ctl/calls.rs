@@ -13,6 +13,7 @@ use super::args::{
     RolesArgs, SessionVerb, UserVerb, Verb, VerifyArgs,
 };
 use super::failure::Failure;
+use super::import;
 use super::input;
 use super::render::{self, Out};
 use super::tour;
@@ -65,6 +66,10 @@ async fn user(verb: UserVerb, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome
         UserVerb::Remove(args) => user_remove(args, socket, out).await,
         UserVerb::Passwd(args) => user_passwd(args, socket, out).await,
         UserVerb::Roles(args) => user_roles(args, socket, out).await,
+        UserVerb::Import(args) => {
+            let lines = import::open(&args.file)?;
+            import::run(lines, args.dry_run, &socket.admin().await?, out).await
+        }
     }
 }
 
@@ -206,6 +211,6 @@ async fn audit_tail(count: u32, after: Option<u64>, socket: &Socket<'_>, out: &m
 }
 
 #[cfg(test)]
-mod fake;
+pub(super) mod fake;
 #[cfg(test)]
 mod tests;

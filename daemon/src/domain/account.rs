@@ -107,7 +107,13 @@ impl Roles {
 }
 
 /// Adds a user under a name that nobody has.
-pub(crate) fn add(name: &Name, password: Option<&PasswordHash>, roles: &Roles, case: &Case<'_>) -> Decision {
+pub(crate) fn add(
+    name: &Name,
+    password: Option<&PasswordHash>,
+    roles: &Roles,
+    disabled: bool,
+    case: &Case<'_>,
+) -> Decision {
     if case.facts.user.is_some() {
         return Decision::refused(Event::UserAdd, ErrorCode::AlreadyExists).about_name(name);
     }
@@ -116,7 +122,7 @@ pub(crate) fn add(name: &Name, password: Option<&PasswordHash>, roles: &Roles, c
         name: name.clone(),
         password: password.cloned(),
         roles: roles.clone(),
-        disabled: false,
+        disabled,
         credential_version: 1,
         // A session of this user is always opened at a later stamp.
         not_before: case.at.stamp,

@@ -20,7 +20,9 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
         Command::Revoke(Target::User(name)) => revocation::end_user(name, case),
         Command::Revoke(Target::Everything) => revocation::end_everything(case),
         Command::Touch(_) => touch(case),
-        Command::AddUser { name, password, roles } => account::add(name, password.as_ref(), roles, case),
+        Command::AddUser { name, password, roles, disabled } => {
+            account::add(name, password.as_ref(), roles, *disabled, case)
+        }
         Command::ChangeUser(name, change) => account::change(name, change, case),
         Command::Sweep => sweep(case),
         Command::Start => Decision::done(Event::Start, Outcome::Done),

@@ -152,7 +152,7 @@ fn scrypt(params: &str, salt: &str, hash: &str) -> Result<Stored, Unusable> {
     if !(1..=24).contains(&log_n) || !(1..=64).contains(&r) || !(1..=LANES).contains(&p) {
         return Err(Unusable::OutOfBounds);
     }
-    let memory_kib = (128 * u64::from(r) << log_n) / 1024;
+    let memory_kib = ((128 * u64::from(r)) << log_n) / 1024;
     if memory_kib > u64::from(MEMORY_KIB) || memory_kib * u64::from(p) > WORK_KIB {
         return Err(Unusable::OutOfBounds);
     }
