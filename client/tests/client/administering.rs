@@ -37,9 +37,16 @@ async fn reads_and_revocations_are_asked_again() {
 async fn changes_are_never_sent_twice() {
     let fake = start();
     let client = AdminClient::connect(fake.socket()).await.unwrap();
-    fake.will((0..6).map(|_| Act::HangUp));
+    fake.will((0..7).map(|_| Act::HangUp));
     let password = || Password::new("secret".to_owned());
     let user = AddUser { name: "alice".to_owned(), password: Some(password()), roles: Vec::new() };
+    let other = ImportUser {
+        name: "bob".to_owned(),
+        hash: password(),
+        roles: Vec::new(),
+        disabled: false,
+        check_only: false,
+    };
     for outcome in [
         client.user_add(user).await,
         client.user_enable("alice").await,
@@ -47,12 +54,21 @@ async fn changes_are_never_sent_twice() {
         client.user_remove("alice").await,
         client.user_set_password("alice", password()).await,
         client.user_set_roles("alice", Vec::new()).await,
+        client.user_import(other).await.map(|report| report.user.unwrap()),
     ] {
         assert_eq!(outcome.unwrap_err().code(), ErrorCode::Unknown);
     }
     assert_eq!(
         fake.calls(),
-        ["user_add", "user_enable", "user_disable", "user_remove", "user_set_password", "user_set_roles"]
+        [
+            "user_add",
+            "user_enable",
+            "user_disable",
+            "user_remove",
+            "user_set_password",
+            "user_set_roles",
+            "user_import"
+        ]
     );
 }
 

@@ -21,7 +21,7 @@ pub(crate) use policy::{Blocklist, Rules};
 
 use crate::domain::account::PasswordHash;
 use crate::entropy::Entropy;
-use format::{Recipe, Stored};
+use format::{Recipe, Stored, Unusable};
 
 /// Hashes that may wait; more are `busy`.
 const QUEUE: usize = 256;
@@ -98,8 +98,13 @@ impl Hasher {
             (Arc::clone(&self.recipe), self.entropy.clone(), Arc::clone(&self.dummy));
         self.run(move || {
             let stored = against.and_then(|hash| {
-                let opened = recipe.open(&hash.0);
-                opened.inspect_err(|why| tracing::error!(%why, "a login was refused: a stored password hash cannot be checked; bring back what it needs, or set that user's password anew")).ok()
+                let refused = |why: &Unusable| {
+                    tracing::error!(
+                        %why,
+                        "a login was refused: a stored password hash cannot be checked; bring back what it needs, or set that user's password anew"
+                    );
+                };
+                recipe.open(&hash.0).inspect_err(refused).ok()
             });
             let fits = recipe.fits(stored.as_ref().unwrap_or(&dummy), normal.as_bytes()) && stored.is_some();
             let weaker = fits && stored.is_some_and(|stored| recipe.is_stronger_than(&stored));
