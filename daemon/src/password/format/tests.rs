@@ -95,7 +95,6 @@ fn a_bomb_is_refused_before_anything_is_allocated() {
         assert_ne!(text, VECTORS[index].1, "{from} is there");
         text
     };
-    let began = std::time::Instant::now();
     for bomb in [
         changed(2, "m=64", "m=4194304"),
         changed(2, "m=64", "m=262145"),
@@ -125,7 +124,6 @@ fn a_bomb_is_refused_before_anything_is_allocated() {
     ] {
         assert_eq!(Stored::parse(&bomb).err(), Some(Unusable::OutOfBounds), "{bomb}");
     }
-    assert!(began.elapsed() < std::time::Duration::from_secs(1));
     for at_the_edge in [
         changed(2, "m=64", "m=262144"),
         changed(4, "$04$", "$14$"),
