@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use hallpass_protocol::error::{ErrorCode, Refusal};
-use hallpass_protocol::limits::PASSWORD_BYTES;
+use hallpass_protocol::limits::{NAME_BYTES, PASSWORD_BYTES};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_public_assigned;
 use zeroize::Zeroizing;
@@ -68,7 +68,9 @@ impl Rules {
 
     /// The context words for this user, folded: each name, its parts, and those parts without what is no letter around them.
     fn context(&self, name: &str) -> Vec<Zeroizing<String>> {
-        let names = self.words.iter().map(String::as_str).chain([name]);
+        // What is too long for a name is nobody's, and not worth the work.
+        let name = Some(name).filter(|name| name.len() <= NAME_BYTES);
+        let names = self.words.iter().map(String::as_str).chain(name);
         let parts = names.flat_map(|name| name.split(|c: char| !c.is_alphanumeric()).chain([name]));
         let words = parts.flat_map(|part| [part, part.trim_matches(|c: char| !c.is_alphabetic())]);
         words.filter(|word| word.chars().count() >= WORD_LENGTH).map(folded).collect()
