@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use hallpass_protocol::admin::{
-    AddUser, AuditEntry, AuditTail, Code, KeyInfo, RevocationEntry, RevocationKey, RevokeTarget, RotateKey,
-    Status, UserInfo, UserPage,
+    AddUser, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, RevocationEntry, RevocationKey,
+    RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::admin::{AdminRequest, AdminResponse};
 use hallpass_protocol::auth::{Revoked, SessionPage};
@@ -221,5 +221,11 @@ impl AdminClient {
     pub async fn audit_tail(&self, tail: AuditTail) -> Result<Vec<AuditEntry>, Error> {
         let request = || AdminRequest::AuditTail { request: tail };
         self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::AuditTail)).await
+    }
+
+    /// Adds a user with a password hash that another program has made, or looks whether that could be done.
+    pub async fn user_import(&self, user: ImportUser) -> Result<ImportReport, Error> {
+        let request = || AdminRequest::UserImport { request: user.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::UserImport)).await
     }
 }

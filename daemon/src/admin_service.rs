@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hallpass_protocol::admin::{
-    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, Code, KeyInfo, RevocationEntry, RevocationKey,
-    RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo,
+    RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
 use hallpass_protocol::error::{ErrorCode, Refusal};
@@ -76,7 +76,8 @@ impl Admin for AdminService {
     ) -> Answer<UserInfo> {
         guarded(async {
             let _permit = self.admit()?;
-            let hash = self.shared.hasher.hash_new(&password).await?;
+            let parsed = Name::parse(&name)?;
+            let hash = self.shared.hasher.hash_new(&password, parsed.as_str()).await?;
             self.change(name, Change::SetPassword(hash)).await
         })
         .await
@@ -154,6 +155,10 @@ impl Admin for AdminService {
     async fn audit_tail(self, _: context::Context, request: AuditTail) -> Answer<Vec<AuditEntry>> {
         guarded(async { self.answer_audit(&request) }).await
     }
+
+    async fn user_import(self, _: context::Context, request: ImportUser) -> Answer<ImportReport> {
+        guarded(self.import_user(request)).await
+    }
 }
 
 impl AdminService {
@@ -193,10 +198,26 @@ impl AdminService {
         let permit = self.admit()?;
         let (name, roles) = (Name::parse(&request.name)?, Roles::parse(request.roles)?);
         let password = match &request.password {
-            Some(password) => Some(self.shared.hasher.hash_new(password).await?),
+            Some(password) => Some(self.shared.hasher.hash_new(password, name.as_str()).await?),
             None => None,
         };
-        changed(self.shared.write(permit, Command::AddUser { name, password, roles }).await?)
+        changed(self.shared.write(permit, Command::AddUser { name, password, roles, disabled: false }).await?)
+    }
+
+    async fn import_user(&self, request: ImportUser) -> Answer<ImportReport> {
+        let permit = self.admit()?;
+        let (name, roles) = (Name::parse(&request.name)?, Roles::parse(request.roles)?);
+        let (hash, format) = self.shared.hasher.take_over(&request.hash)?;
+        let format = format.to_owned();
+        if request.check_only {
+            let there = self.shared.snapshot()?.user_named(name.as_str()).map_err(unreadable)?;
+            return match there {
+                Some(_) => Err(ErrorCode::AlreadyExists.into()),
+                None => Ok(ImportReport { user: None, format }),
+            };
+        }
+        let add = Command::AddUser { name, password: Some(hash), roles, disabled: request.disabled };
+        Ok(ImportReport { user: Some(changed(self.shared.write(permit, add).await?)?), format })
     }
 
     fn list_users(&self, after: Option<&str>) -> Answer<UserPage> {

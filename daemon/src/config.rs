@@ -10,7 +10,7 @@ use crate::domain::command::{Lifetimes, Policy, WhenFull};
 use crate::domain::family::{Binding, RotationPolicy};
 use crate::domain::keyset::KeyPolicy;
 use crate::domain::policy::Right;
-use crate::password::PasswordPolicy;
+use crate::password::{Blocklist, PasswordPolicy, Pepper, Rules};
 
 /// A configuration that cannot be used, and what would be right.
 #[derive(Debug, thiserror::Error)]
@@ -151,11 +151,30 @@ pub(crate) struct PasswordsConfig {
     /// Hashes at once; 0 for all cores but one.
     #[serde(deserialize_with = "ranged::<0, 64, _>")]
     pub(crate) parallel_hashes: usize,
+    /// A file of passwords that are refused, one a line.
+    pub(crate) blocklist: Option<PathBuf>,
+    /// A secret that goes into every hash.
+    pub(crate) pepper: Option<PepperConfig>,
+}
+
+/// Where the pepper is, and what hashes made with it call it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PepperConfig {
+    id: String,
+    file: PathBuf,
 }
 
 impl Default for PasswordsConfig {
     fn default() -> Self {
-        Self { min_length: 15, memory_kib: 19_456, iterations: 2, parallel_hashes: 0 }
+        Self {
+            min_length: 15,
+            memory_kib: 19_456,
+            iterations: 2,
+            parallel_hashes: 0,
+            blocklist: None,
+            pepper: None,
+        }
     }
 }
 
@@ -333,21 +352,28 @@ impl Config {
         }
     }
 
-    /// How passwords are chosen and hashed.
-    pub(crate) fn password_policy(&self) -> PasswordPolicy {
+    /// How passwords are chosen and hashed. Reads the files that this names.
+    pub(crate) fn password_policy(&self) -> Result<PasswordPolicy, ConfigError> {
+        let passwords = &self.passwords;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let parallel = if self.passwords.parallel_hashes == 0 {
+        let parallel = if passwords.parallel_hashes == 0 {
             cores.saturating_sub(1).max(1)
         } else {
-            self.passwords.parallel_hashes
+            passwords.parallel_hashes
         };
         let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-        PasswordPolicy {
-            min_length: self.passwords.min_length,
-            memory_kib: number(self.passwords.memory_kib),
-            iterations: number(self.passwords.iterations),
+        let list = passwords.blocklist.as_ref().map(|path| Blocklist::read(path, passwords.min_length));
+        let blocklist = list.transpose().map_err(ConfigError::new)?.unwrap_or_default();
+        let pepper = passwords.pepper.as_ref().map(|pepper| Pepper::read(&pepper.id, &pepper.file));
+        let host = nix::unistd::gethostname().ok().and_then(|host| host.into_string().ok());
+        let words = host.into_iter().chain(["hallpass".to_owned()]).collect();
+        Ok(PasswordPolicy {
+            rules: Rules { min_length: passwords.min_length, blocklist, words },
+            memory_kib: number(passwords.memory_kib),
+            iterations: number(passwords.iterations),
+            pepper: pepper.transpose().map_err(ConfigError::new)?,
             parallel,
-        }
+        })
     }
 }
 
@@ -466,6 +492,9 @@ mod tests {
             ("[refresh]\nretry_window = \"11m\"", "between 0s and 10m"),
             ("[passwords]\nmin_length = 7", "between 8 and 64"),
             ("[passwords]\nmemory_kib = 1024", "between 19456 and 262144"),
+            ("[passwords]\nmin_length = 65", "between 8 and 64"),
+            ("[passwords]\niterations = 1", "between 2 and 10"),
+            ("[passwords]\npepper = { id = \"p1\" }", "missing field `file`"),
             ("[[app]]\nname = \"a\"\nrights = [\"fly\"]", "unknown variant `fly`"),
             ("[[app]]\nname = \"admin\"", "is not \"admin\""),
             ("[[app]]\nname = \"a\"\naudiences = [\"a b\"]", "printable ASCII"),
@@ -477,5 +506,20 @@ mod tests {
             assert!(error.contains(wanted), "{text}: {error}");
         }
         assert!(Config::parse("a = 1\ncolour = 1").unwrap_err().to_string().contains("line 1"));
+    }
+
+    #[test]
+    fn files_that_cannot_be_read_are_named() {
+        for (text, wanted) in [
+            ("blocklist = \"/nowhere/list\"", "/nowhere/list"),
+            ("pepper = { id = \"p1\", file = \"/nowhere/pepper\" }", "/nowhere/pepper"),
+            ("pepper = { id = \"P1\", file = \"/nowhere/pepper\" }", "a-z 0-9"),
+        ] {
+            let config = Config::parse(&format!("[passwords]\n{text}")).unwrap();
+            let error = config.password_policy().unwrap_err().to_string();
+            assert!(error.contains(wanted), "{text}: {error}");
+        }
+        let words = Config::default().password_policy().unwrap().rules.words;
+        assert!(words.contains(&"hallpass".to_owned()) && words.len() == 2, "{words:?}");
     }
 }

@@ -111,7 +111,7 @@ impl Daemon {
         let published = Arc::clone(&keys);
         let publish = Box::new(move |changed: &[Key]| published.replace(changed));
         let (writer, thread) = store.start_writer(Arc::clone(&clock), policy, publish, alive)?;
-        let hasher = Hasher::new(&parts.config.password_policy(), entropy.clone())
+        let hasher = Hasher::new(parts.config.password_policy()?, entropy.clone())
             .map_err(|refusal| DaemonError::Other(format!("cannot hash passwords: {refusal}")))?;
         let limits = parts.config.limits;
         let shared = Arc::new(Shared {

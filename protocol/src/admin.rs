@@ -52,6 +52,8 @@ pub trait Admin {
     async fn key_list() -> Answer<Vec<KeyInfo>>;
     /// Brings a new key in.
     async fn key_rotate(request: RotateKey) -> Answer<Vec<KeyInfo>>;
+    /// Adds a user with a password hash that another program has made, or looks whether that could be done.
+    async fn user_import(request: ImportUser) -> Answer<ImportReport>;
 }
 
 /// How the daemon is doing.
@@ -96,6 +98,30 @@ pub struct AddUser {
     pub password: Option<Password>,
     /// Roles.
     pub roles: Vec<String>,
+}
+
+/// A user of another program, to be added with the password they have there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ImportUser {
+    /// The name to log in with.
+    pub name: String,
+    /// The hash of their password: Argon2, bcrypt, scrypt or PBKDF2. It is as little anybody's to see as a password.
+    pub hash: Password,
+    /// Roles.
+    pub roles: Vec<String>,
+    /// Whether they are kept from logging in.
+    pub disabled: bool,
+    /// Whether nothing is to be changed.
+    pub check_only: bool,
+}
+
+/// What became of a user to import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportReport {
+    /// The user that was added; none where that was only looked at.
+    pub user: Option<UserInfo>,
+    /// The format of the hash, as a stable word such as `bcrypt`. The first login replaces all but today's.
+    pub format: String,
 }
 
 /// A user as an administrator sees them.

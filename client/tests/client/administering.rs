@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use hallpass_client::admin::{
-    AddUser, AdminClient, AuditEntry, AuditTail, Code, KeyInfo, RevocationEntry, RevocationKey, RevokeTarget,
-    RotateKey, Status, UserInfo, UserPage,
+    AddUser, AdminClient, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, RevocationEntry,
+    RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_client::{ErrorCode, Millis, Password, Refusal, Revoked, SessionId, SessionPage, Token, UserId};
 use hallpass_protocol::admin::Admin;
@@ -39,9 +39,16 @@ async fn reads_and_revocations_are_asked_again() {
 async fn changes_are_never_sent_twice() {
     let fake = start();
     let client = AdminClient::connect(fake.socket()).await.unwrap();
-    fake.will((0..6).map(|_| Act::HangUp));
+    fake.will((0..7).map(|_| Act::HangUp));
     let password = || Password::new("secret".to_owned());
     let user = AddUser { name: "alice".to_owned(), password: Some(password()), roles: Vec::new() };
+    let other = ImportUser {
+        name: "bob".to_owned(),
+        hash: password(),
+        roles: Vec::new(),
+        disabled: false,
+        check_only: false,
+    };
     for outcome in [
         client.user_add(user).await,
         client.user_enable("alice").await,
@@ -49,12 +56,21 @@ async fn changes_are_never_sent_twice() {
         client.user_remove("alice").await,
         client.user_set_password("alice", password()).await,
         client.user_set_roles("alice", Vec::new()).await,
+        client.user_import(other).await.map(|report| report.user.unwrap()),
     ] {
         assert_eq!(outcome.unwrap_err().code(), ErrorCode::Unknown);
     }
     assert_eq!(
         fake.calls(),
-        ["user_add", "user_enable", "user_disable", "user_remove", "user_set_password", "user_set_roles"]
+        [
+            "user_add",
+            "user_enable",
+            "user_disable",
+            "user_remove",
+            "user_set_password",
+            "user_set_roles",
+            "user_import"
+        ]
     );
 }
 
@@ -114,6 +130,11 @@ impl Admin for Administering {
 
     async fn user_add(self, _: Context, request: AddUser) -> Answer<UserInfo> {
         self.user("user_add", request.name).await
+    }
+
+    async fn user_import(self, _: Context, request: ImportUser) -> Answer<ImportReport> {
+        let user = self.user("user_import", request.name).await?;
+        Ok(ImportReport { user: Some(user), format: "bcrypt".to_owned() })
     }
 
     async fn user_list(self, _: Context, _: Option<String>) -> Answer<UserPage> {

@@ -36,7 +36,7 @@ impl AuthService {
     pub(super) async fn answer_change_password(&self, request: ChangePassword) -> Answer<Grant> {
         let permit = admit(&self.caller, Operation::ChangePassword)?;
         let (session, login, opening) = self.of_session(&permit, &request.proof)?;
-        let new = self.shared.hasher.hash_new(&request.new_password).await?;
+        let new = self.shared.hasher.hash_new(&request.new_password, &login.name).await?;
         self.prove(permit, login, &request.proof.password, Purpose::ChangePassword(session, new), opening)
             .await
     }
@@ -45,7 +45,7 @@ impl AuthService {
         let permit = admit(&self.caller, Operation::RedeemCode)?;
         let opening = opening(&request.context, request.kind, request.audience)?;
         let login = self.login(&permit, request.name, &opening, None);
-        let password = self.shared.hasher.hash_new(&request.new_password).await?;
+        let password = self.shared.hasher.hash_new(&request.new_password, &login.name).await?;
         let Attempt { allowed, retry_after, .. } = self.attempt(&permit, &login).await?;
         let code = allowed.then(|| code_hash(&request.code));
         let redeem = Redeem { login, code, password, retry_after, opening };

@@ -94,6 +94,18 @@ Examples:
   hallpass revoke --user alice
   hallpass revoke --all --yes";
 
+const IMPORT_EXAMPLES: &str = "\
+A line is a JSON object; roles and disabled may be left out:
+  {\"name\":\"alice\",\"hash\":\"$2b$12$...\",\"roles\":[\"editor\"],\"disabled\":false}
+
+Hashes of argon2, bcrypt, scrypt and pbkdf2 are taken, each with bounded parameters;
+the first login replaces them. A bad line stops no other. Whoever is there already
+stays as they are, so an import can be run again.
+
+Examples:
+  hallpass user import users.jsonl --dry-run
+  psql -Atc \"select json_build_object('name', login, 'hash', pw) from users\" | hallpass user import -";
+
 /// Stands for `-`: the token is the first line of stdin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stdin;
@@ -133,6 +145,9 @@ pub(super) enum UserVerb {
     },
     /// Make a code with which a user sets a password once
     Code(CodeArgs),
+    /// Add the users of another program with their passwords
+    #[command(after_long_help = IMPORT_EXAMPLES)]
+    Import(ImportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -190,6 +205,16 @@ pub(super) struct RolesArgs {
     /// The roles to have from now on, with commas between; '' for none
     #[arg(long, value_name = "A,B", value_parser = roles)]
     pub(super) set: Roles,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// A file with one user a line; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Only say what would become of each line
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 /// Roles out of one argument.

@@ -13,6 +13,7 @@ use super::args::{
     RevocationVerb, RevokeArgs, RolesArgs, RotateArgs, SessionVerb, UserVerb, Verb, VerifyArgs,
 };
 use super::failure::Failure;
+use super::import;
 use super::input;
 use super::render::{self, Out};
 use super::tour;
@@ -74,6 +75,10 @@ async fn user(verb: UserVerb, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome
         UserVerb::Rename { name, new_name } => user_rename(name, new_name, socket, out).await,
         UserVerb::Set { name, attributes } => user_set(name, attributes, socket, out).await,
         UserVerb::Code(args) => user_code(args, socket, out).await,
+        UserVerb::Import(args) => {
+            let lines = import::open(&args.file)?;
+            import::run(lines, args.dry_run, &socket.admin().await?, out).await
+        }
     }
 }
 
@@ -290,6 +295,6 @@ async fn audit_tail(count: u32, after: Option<u64>, socket: &Socket<'_>, out: &m
 }
 
 #[cfg(test)]
-mod fake;
+pub(super) mod fake;
 #[cfg(test)]
 mod tests;

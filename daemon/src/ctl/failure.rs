@@ -38,6 +38,9 @@ pub(super) enum Failure {
     /// Something is not as it must be.
     #[error("{0}")]
     Surprise(String),
+    /// The answer itself has said what was refused.
+    #[error("some were refused")]
+    Reported,
     /// This process could not be set up.
     #[error("the command cannot start: {0}")]
     Start(io::Error),
@@ -83,7 +86,7 @@ impl Failure {
             }
             Self::Refused(refusal) => Fault::of(refusal.code, message, refusal.retry_after_ms),
             Self::Usage(_) => Fault::usage(message),
-            Self::Signal(_) | Self::Output(_) | Self::Surprise(_) | Self::Start(_) => {
+            Self::Signal(_) | Self::Output(_) | Self::Surprise(_) | Self::Reported | Self::Start(_) => {
                 Fault::of(ErrorCode::Internal, message, None)
             }
         }
@@ -104,6 +107,7 @@ impl Failure {
             },
             Self::Call(error) => of_code(error.code()),
             Self::Refused(refusal) => of_code(refusal.code),
+            Self::Reported => status::REFUSED,
             Self::Usage(_) => status::USAGE,
             Self::Signal(signal) => 128_u8.saturating_add(u8::try_from(*signal as i32).unwrap_or(0)),
             Self::Output(_) | Self::Surprise(_) | Self::Start(_) => status::INTERNAL,
@@ -137,6 +141,7 @@ mod tests {
         }
         assert_eq!(Failure::from(Error::NoAnswer).exit_status(), 69);
         assert_eq!(Failure::usage("no").exit_status(), 2);
+        assert_eq!(Failure::Reported.exit_status(), 1);
         assert_eq!(Failure::Signal(Signal::SIGINT).exit_status(), 130);
         assert_eq!(Failure::from(io::Error::other("full")).exit_status(), 70);
     }

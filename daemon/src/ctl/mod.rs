@@ -3,6 +3,7 @@
 mod args;
 mod calls;
 mod failure;
+mod import;
 mod input;
 mod render;
 mod terminal;
@@ -47,6 +48,9 @@ fn carry_out(cli: Cli) -> u8 {
         Failure::Signal(signal) => {
             // The terminal is as it was, so the signal may now do what it does; the exit status is for when it is ignored.
             let _ = raise(*signal);
+        }
+        Failure::Reported => {
+            let _ = out.to.flush();
         }
         // Stdout takes nothing, not even JSON.
         Failure::Output(_) => {

@@ -162,6 +162,8 @@ mod tests {
             "user remove alice --yes",
             "user passwd alice --password-stdin",
             "user roles alice --set ''",
+            "user import users.jsonl --dry-run",
+            "user import -",
             "login alice",
             "login alice --kind cookie --password-stdin --audience api --device-label phone",
             "verify",

@@ -165,7 +165,13 @@ impl Attributes {
 }
 
 /// Adds a user under a name that nobody has.
-pub(crate) fn add(name: &Name, password: Option<&PasswordHash>, roles: &Roles, case: &Case<'_>) -> Decision {
+pub(crate) fn add(
+    name: &Name,
+    password: Option<&PasswordHash>,
+    roles: &Roles,
+    disabled: bool,
+    case: &Case<'_>,
+) -> Decision {
     if case.facts.name_taken {
         return Decision::refused(Event::UserAdd, ErrorCode::AlreadyExists).about_name(name);
     }
@@ -174,7 +180,7 @@ pub(crate) fn add(name: &Name, password: Option<&PasswordHash>, roles: &Roles, c
         name: name.clone(),
         password: password.cloned(),
         roles: roles.clone(),
-        disabled: false,
+        disabled,
         credential_version: 1,
         not_before: Stamp::default(),
         attributes: Attributes::default(),

@@ -42,6 +42,8 @@ pub(crate) enum Command {
         password: Option<PasswordHash>,
         /// And these roles.
         roles: Roles,
+        /// Whether they are kept from logging in at first.
+        disabled: bool,
     },
     /// Changes a user.
     ChangeUser(Name, Change),

@@ -24,7 +24,9 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
         Command::Touch(_, fingerprint) => touch(*fingerprint, case),
         Command::Vouch(vouch) => login::vouch(vouch, case),
         Command::Redeem(redeem) => login::redeem(redeem, case),
-        Command::AddUser { name, password, roles } => account::add(name, password.as_ref(), roles, case),
+        Command::AddUser { name, password, roles, disabled } => {
+            account::add(name, password.as_ref(), roles, *disabled, case)
+        }
         Command::ChangeUser(name, change) => account::change(name, change, case),
         Command::Sweep => sweep(case),
         Command::RotateKey { new, emergency } => keyset::rotate(new, *emergency, case),

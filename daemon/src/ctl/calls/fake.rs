@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use hallpass_protocol::admin::{
-    AddUser, Admin, AuditEntry, AuditTail, Code, KeyInfo, RevocationEntry, RevocationKey, RevokeTarget,
-    RotateKey, Status, UserInfo, UserPage,
+    AddUser, Admin, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, RevocationEntry,
+    RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, Context, Revoked, SessionInfo, SessionKind, SessionPage};
 use hallpass_protocol::codec::{End, WireCodec};
@@ -27,14 +27,14 @@ const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 const ENTRIES: u64 = 120;
 
 /// The daemon.
-pub(super) struct Fake {
+pub(in crate::ctl) struct Fake {
     dir: tempfile::TempDir,
     asked: Asked,
 }
 
 impl Fake {
     /// Serves for as long as the runtime lives.
-    pub(super) fn start() -> Self {
+    pub(in crate::ctl) fn start() -> Self {
         let fake = Self { dir: tempfile::tempdir().unwrap(), asked: Asked::default() };
         let listener = UnixListener::bind(admin_socket_beside(&fake.socket())).unwrap();
         let asked = fake.asked.clone();
@@ -51,12 +51,12 @@ impl Fake {
     }
 
     /// The apps' socket, on which nobody listens: what goes there by mistake fails.
-    pub(super) fn socket(&self) -> PathBuf {
+    pub(in crate::ctl) fn socket(&self) -> PathBuf {
         self.dir.path().join("hallpass.sock")
     }
 
     /// What was asked since this was last called.
-    pub(super) fn asked(&self) -> Vec<String> {
+    pub(in crate::ctl) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.0.lock().unwrap())
     }
 }
@@ -136,6 +136,20 @@ impl Admin for Asked {
         let password = request.password.as_ref().map(|password| password.expose().to_owned());
         self.note(format!("user_add {} {:?} {password:?}", request.name, request.roles));
         Ok(UserInfo { has_password: password.is_some(), ..user("alice")? })
+    }
+
+    async fn user_import(self, _: Call, request: ImportUser) -> Answer<ImportReport> {
+        let ImportUser { name, hash, roles, disabled, check_only } = request;
+        self.note(format!("user_import {name} {} {roles:?} {disabled} {check_only}", hash.expose()));
+        match hash.expose() {
+            _ if name == "bob" => Err(Refusal::new(ErrorCode::AlreadyExists)),
+            "busy" => Err(Refusal::new(ErrorCode::Busy)),
+            "$2b$bad" => Err(Refusal::because(ErrorCode::InvalidRequest, "the hash is none")),
+            _ => {
+                let added = UserInfo { has_password: true, disabled, ..user("alice")? };
+                Ok(ImportReport { user: (!check_only).then_some(added), format: "bcrypt".into() })
+            }
+        }
     }
 
     async fn user_list(self, _: Call, after: Option<String>) -> Answer<UserPage> {

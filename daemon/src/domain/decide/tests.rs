@@ -138,7 +138,7 @@ fn a_new_password_is_a_new_credential_and_forgives_the_failures() {
 #[test]
 fn a_user_who_is_not_there_cannot_be_changed_and_a_name_is_taken_once() {
     let mut world = World::new();
-    let add = Command::AddUser { name: name(), password: None, roles: Roles::default() };
+    let add = Command::AddUser { name: name(), password: None, roles: Roles::default(), disabled: true };
     world.facts.name_taken = true;
     let refused = world.decide(&add);
     assert_eq!((refused.outcome.unwrap_err().code, refused.effects.len()), (ErrorCode::AlreadyExists, 0));
@@ -147,6 +147,7 @@ fn a_user_who_is_not_there_cannot_be_changed_and_a_name_is_taken_once() {
     assert_eq!((missing.outcome.unwrap_err().code, missing.effects.len()), (ErrorCode::NotFound, 0));
     let Ok(Outcome::User(added)) = world.decide(&add).outcome else { panic!("not added") };
     assert_ne!(added.id, user().id, "c7: a new user under an old name is somebody else");
+    assert!(added.disabled);
 }
 
 #[test]
