@@ -215,8 +215,10 @@ impl State {
             mark: self.parts.mark,
             changed: false,
         };
+        let mut latest = decided.mark.latest;
         for job in batch {
             let at = self.next_moment();
+            latest = at.now;
             let facts = match facts::load(rows, &job.command, &self.parts.keys, &at) {
                 Ok(facts) => facts,
                 Err(StoreError::Row(error)) => {
@@ -238,8 +240,8 @@ impl State {
             decided.outcomes.push(decision.outcome);
         }
         // A stamp may leave the daemon only if a mark at least as high is on disk, even where nothing else was written.
-        if self.last > decided.mark.reserved {
-            let latest = Millis::from_u64(self.last.0 / 1000);
+        // Time is written down as it was, not as the stamps have it: those run ahead of it after a restart.
+        if self.last > decided.mark.reserved || latest.since(decided.mark.latest) >= RESERVE {
             decided.mark = Mark { reserved: Stamp(self.last.0 + micros(RESERVE)), latest };
             rows.put(Table::Meta, META_MARK, &decided.mark)?;
             decided.changed = true;
