@@ -103,14 +103,14 @@ fn while_() -> impl Strategy<Value = u64> {
         2 => 5_000_u64..70_000,
         1 => 599_900_u64..600_100,
         1 => 1_190_000_u64..1_210_000,
-        1 => 3_000_000_u64..7_300_000,
+        1 => 1_790_000_u64..1_810_000,
     ]
 }
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        3 => Just(Change::Enable),
-        1 => Just(Change::Disable),
+        4 => Just(Change::Enable),
+        3 => Just(Change::Disable),
         2 => Just(Change::Password),
         2 => (0_u8..4).prop_map(Change::Roles),
         1 => Just(Change::Remove),
@@ -134,7 +134,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (-90_000_000_i64..4_000_000).prop_map(Op::SetClock),
         1 => (0_u64..40_000).prop_map(Op::Restart),
         2 => (0_usize..4).prop_map(Op::Add),
-        3 => (0_usize..4, change()).prop_map(|(name, change)| Op::Change(name, change)),
+        4 => (0_usize..3, change()).prop_map(|(name, change)| Op::Change(name, change)),
         2 => (0_usize..4, 0_usize..2, any::<bool>())
             .prop_map(|(name, app, device)| Op::Begin { name, app, device }),
         3 => (0_usize..4, own(), any::<bool>())

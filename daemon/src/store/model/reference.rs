@@ -9,7 +9,7 @@ use hallpass_protocol::id::{DeviceId, SessionId, UserId};
 pub(super) type Ms = u64;
 
 pub(super) const IDLE: Ms = 20 * 60_000;
-pub(super) const ABSOLUTE: Ms = 2 * 3_600_000;
+pub(super) const ABSOLUTE: Ms = 30 * 60_000;
 pub(super) const WINDOW: Ms = 30_000;
 const ATTEMPT_WINDOW: Ms = 600_000;
 const RETRIES: u32 = 128;
