@@ -310,10 +310,20 @@ pub(crate) fn hmac(key: &[u8; KEY_BYTES]) -> Hmac<Sha256> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use hallpass_protocol::id::{DeviceId, SessionId, UserId};
     use std::sync::Arc;
+
+    /// The ring of a root and a signing key that a test names.
+    pub(crate) fn ring_of(number: u16, root: [u8; 32], seed: [u8; 32], issuer: &str) -> KeyRing {
+        let entropy = Entropy::new(Arc::new(crate::entropy::SystemRandom));
+        let master = MasterKey(Zeroizing::new([1; KEY_BYTES]));
+        let secrets = [(Kind::MacRoot, root), (Kind::Signing, seed)];
+        let sealed =
+            secrets.map(|(kind, secret)| master.seal(&[2; 16], kind, number, &secret, &entropy).unwrap());
+        KeyRing::open(&master, &[2; 16], &sealed, issuer).unwrap()
+    }
 
     fn ring() -> KeyRing {
         let entropy = Entropy::new(Arc::new(crate::entropy::SystemRandom));
