@@ -32,6 +32,7 @@ mod attempt;
 mod calls;
 mod client;
 mod connection;
+mod csrf;
 mod dial;
 mod error;
 mod link;
@@ -40,6 +41,7 @@ mod unreachable;
 
 pub use attempt::new_attempt;
 pub use client::Client;
+pub use csrf::CsrfKey;
 pub use error::Error;
 pub use hallpass_protocol::auth::{
     ChangePassword, Context, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Needs, OpenSession,

@@ -365,7 +365,7 @@ pub(crate) fn hmac(key: &[u8; KEY_BYTES]) -> Hmac<Sha256> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use hallpass_protocol::id::{DeviceId, SessionId, UserId};
 
@@ -374,6 +374,20 @@ mod tests {
     fn sealer(master: u8, database: u8) -> Sealer {
         let master = MasterKey(Zeroizing::new([master; KEY_BYTES]));
         Sealer::new(master, [database; 16], Entropy::new(Arc::new(crate::entropy::SystemRandom)))
+    }
+
+    /// The ring of a root and a signing key that a test names.
+    pub(crate) fn ring_of(number: u16, root: [u8; 32], seed: [u8; 32], issuer: &str) -> KeyRing {
+        let sealer = sealer(1, 2);
+        let keys: Vec<_> = [(KeyKind::Mac, root), (KeyKind::Signing, seed)]
+            .into_iter()
+            .map(|(kind, secret)| {
+                let place = Place { database: &[2; 16], kind, number };
+                let sealed = sealer.master.seal(&place, &secret, &sealer.entropy).unwrap();
+                Key { sealed, ..sealer.make(kind, number, Millis::default()).unwrap() }
+            })
+            .collect();
+        sealer.open(&keys, issuer).unwrap()
     }
 
     fn ring() -> KeyRing {

@@ -18,6 +18,8 @@ mod listener;
 mod password;
 mod shared;
 mod store;
+#[cfg(test)]
+mod vectors;
 
 pub use ctl::ctl_main;
 pub use daemon_main::daemon_main;

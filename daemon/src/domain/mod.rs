@@ -9,7 +9,7 @@ pub(crate) mod decide;
 pub(crate) mod effect;
 pub(crate) mod family;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub(crate) mod keyset;
 pub(crate) mod login;
 pub(crate) mod opening;

@@ -3,6 +3,8 @@
 mod apply;
 mod chain;
 mod facts;
+#[cfg(test)]
+mod model;
 mod open;
 mod queue;
 mod records;

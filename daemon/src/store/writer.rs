@@ -257,12 +257,13 @@ impl State {
             }
         }
         // A stamp may leave the daemon only if a mark at least as high is on disk, even where nothing else was written.
-        if self.last > decided.mark.reserved {
-            // Stamps run ahead of the clock after a restart. The time that is written down is the clock's, and the reserve is counted from it too:
-            // else every restart would drive both further ahead.
-            let now = self.parts.clock.now_micros();
+        // Time is written down as it is, at least every so often, and the reserve is counted from it. Stamps run ahead of it after a restart:
+        // counted from them, every restart would drive both further ahead.
+        let now = self.parts.clock.now_micros();
+        let latest = Millis::from_u64(now / 1000);
+        if self.last > decided.mark.reserved || latest.since(decided.mark.latest) >= RESERVE {
             let reserved = (now + micros(RESERVE)).max(self.last.0 + RESERVE_AT_LEAST);
-            decided.mark = Mark { reserved: Stamp(reserved), latest: Millis::from_u64(now / 1000) };
+            decided.mark = Mark { reserved: Stamp(reserved), latest };
             rows.put(Table::Meta, META_MARK, &decided.mark)?;
             decided.changed = true;
         }
