@@ -420,6 +420,13 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_file_shows_the_defaults() {
+        let shipped = Config::parse(include_str!("../../packaging/hallpass.toml")).unwrap();
+        let default = Config { admin: AdminConfig { uids: vec![0] }, ..Config::default() };
+        assert_eq!(format!("{shipped:?}"), format!("{default:?}"));
+    }
+
+    #[test]
     fn a_profile_can_be_changed_in_part() {
         let policy = Config::parse("[lifetimes]\nprofile = \"strict\"\nidle = \"30m\"").unwrap().policy();
         assert_eq!(policy.lifetimes.idle, Duration::from_mins(30));

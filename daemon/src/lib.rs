@@ -6,6 +6,7 @@ mod caller;
 mod clock;
 mod config;
 mod connection;
+mod ctl;
 mod daemon;
 mod daemon_main;
 mod domain;
@@ -18,4 +19,5 @@ mod password;
 mod shared;
 mod store;
 
+pub use ctl::ctl_main;
 pub use daemon_main::daemon_main;

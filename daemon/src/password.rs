@@ -257,8 +257,11 @@ mod tests {
     async fn d6_the_queue_is_bounded_and_empties() {
         let hasher = hasher(32);
         let some_password = password("whatever it may be");
-        let checks: Vec<_> = (0..QUEUE + 10).map(|_| hasher.check(&some_password, None)).collect();
-        let outcomes = futures_util::future::join_all(checks).await;
+        let held = Arc::clone(&hasher.permits).acquire_owned().await.unwrap();
+        let checks = (0..QUEUE + 10).map(|_| hasher.check(&some_password, None));
+        // Every check has taken its place, or found none, before the first hash can run.
+        let checks = futures_util::future::join_all(checks);
+        let (outcomes, ()) = futures_util::future::join(checks, async { drop(held) }).await;
         let busy = outcomes
             .iter()
             .filter(|outcome| outcome.as_ref().is_err_and(|refusal| refusal.code == ErrorCode::Busy))

@@ -216,7 +216,8 @@ pub enum Revoke {
 /// What a revocation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {
-    /// Living sessions that it ended; zero when they were over before.
+    /// Living sessions that it ended; zero when they were over before. Where every session is ended they are not looked at one by one: then it is
+    /// how many were opened since the last time, those that had ended by themselves included.
     pub sessions: u64,
 }
 

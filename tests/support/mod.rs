@@ -2,6 +2,8 @@
 //!
 //! Every wait is bounded, and a daemon never outlives the value that started it.
 
+pub(crate) mod dice;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

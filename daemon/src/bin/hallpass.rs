@@ -1,2 +1,5 @@
 //! The control command.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    hallpassd::ctl_main()
+}

@@ -95,3 +95,6 @@ pub(crate) fn level(session: &Session, now: Millis) -> u8 {
 fn level_end(session: &Session) -> Millis {
     session.hot.auth_time.plus(Duration::from_secs(session.hot.level_seconds.into()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,3 +60,6 @@ fn next_due(session: &Session) -> Millis {
     let keeps_its_answer = session.hot.revoked.is_some() || session.cold.kind == SessionKind::Token;
     if keeps_its_answer { session.cold.absolute_deadline } else { session.hot.idle_deadline }
 }
+
+#[cfg(test)]
+mod tests;

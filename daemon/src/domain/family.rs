@@ -235,3 +235,6 @@ impl Debt {
 
 /// The refresh token a session starts with.
 pub(crate) const FIRST: u32 = 1;
+
+#[cfg(test)]
+mod tests;

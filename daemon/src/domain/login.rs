@@ -176,3 +176,6 @@ fn granted(session: &Session, settle: &Settle, user: &User, audience: String, ca
         device: Some((device, mac_key)),
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@ pub(crate) mod command;
 pub(crate) mod decide;
 pub(crate) mod effect;
 pub(crate) mod family;
+#[cfg(test)]
+mod fixture;
 pub(crate) mod login;
 pub(crate) mod policy;
 pub(crate) mod revocation;

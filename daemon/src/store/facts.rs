@@ -5,7 +5,6 @@ use redb::ReadableTable;
 
 use super::StoreError;
 use super::rows::Rows;
-use super::schema::Table;
 use crate::domain::command::{ActiveKeys, Command, Facts, Login};
 use crate::domain::revocation::Target;
 use crate::domain::time::Moment;
@@ -48,7 +47,9 @@ where
                 facts.sessions = rows.sessions_of(user.id, None, SESSIONS_OF_USER)?;
             }
         }
-        Command::Revoke(Target::Everything) => facts.known_sessions = rows.len(Table::Hot)?,
+        Command::Revoke(Target::Everything) => {
+            facts.known_sessions = rows.sessions_since(facts.cut_offs.everything)?;
+        }
         Command::AddUser { name, .. } | Command::ChangeUser(name, _) => {
             facts.user = rows.user_named(name.as_str())?;
         }

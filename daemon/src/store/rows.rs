@@ -1,7 +1,7 @@
 //! Reading and writing rows by what they mean. The same reads serve a snapshot and the writer's open transaction.
 
 use hallpass_protocol::id::{SessionId, UserId};
-use hallpass_protocol::time::Millis;
+use hallpass_protocol::time::{Millis, Stamp};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::StoreError;
@@ -157,6 +157,17 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
             due.push((Millis::from_u64(u64::from_be_bytes(*at)), session));
         }
         Ok(due)
+    }
+
+    /// How many sessions were opened since a stamp, to the millisecond, dead ones that are not swept yet included.
+    pub(super) fn sessions_since(&self, stamp: Stamp) -> Result<u64, StoreError> {
+        if stamp == Stamp::default() {
+            return self.len(Table::Hot);
+        }
+        // Identifiers begin with the time they were made at, so what was opened later lies behind.
+        let first = SessionId::new(Millis::from_u64(stamp.0 / 1000 + 1), [0; 10]);
+        let later = self.tables[Table::Hot as usize].range::<&[u8]>(first.as_bytes().as_slice()..)?;
+        later.map(|row| row.map(|_| 1).map_err(StoreError::from)).sum()
     }
 
     /// Users by name, after a name.

@@ -29,6 +29,8 @@ use crate::domain::time::{Moment, Outage};
 const BATCH: usize = 256;
 /// How far stamps are reserved ahead, so that few transactions have to write the mark. Time is written down as often.
 const RESERVE: Duration = Duration::from_secs(10);
+/// How many stamps are reserved where they are that far ahead of the clock already.
+const RESERVE_AT_LEAST: u64 = 4096;
 
 /// A command that waits, and who waits for its answer.
 struct Job {
@@ -239,8 +241,11 @@ impl State {
         }
         // A stamp may leave the daemon only if a mark at least as high is on disk, even where nothing else was written.
         if self.last > decided.mark.reserved {
-            let latest = Millis::from_u64(self.last.0 / 1000);
-            decided.mark = Mark { reserved: Stamp(self.last.0 + micros(RESERVE)), latest };
+            // Stamps run ahead of the clock after a restart. The time that is written down is the clock's, and the reserve is counted from it too:
+            // else every restart would drive both further ahead.
+            let now = self.parts.clock.now_micros();
+            let reserved = (now + micros(RESERVE)).max(self.last.0 + RESERVE_AT_LEAST);
+            decided.mark = Mark { reserved: Stamp(reserved), latest: Millis::from_u64(now / 1000) };
             rows.put(Table::Meta, META_MARK, &decided.mark)?;
             decided.changed = true;
         }

@@ -1,0 +1,313 @@
+//! What the control command understands. No argument here can hold a password or a token: `-` and `--password-stdin` say where one comes from.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hallpass_protocol::auth::SessionKind;
+use hallpass_protocol::id::{BadId, SessionId};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "hallpass",
+    bin_name = "hallpass",
+    version,
+    about = "Asks the Hallpass session daemon on this host.",
+    after_help = "Passwords and tokens come from the terminal or from stdin, never from arguments.
+\
+                  Exit 0 ok, 1 refused, 2 usage, 69 unavailable, 70 internal, 77 denied, 78 config",
+    help_template = "{about-with-newline}{usage-heading} {usage}\n\n{all-args}{after-help}",
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub(super) struct Cli {
+    /// Print JSON: one object, or one a line for a list
+    #[arg(long, global = true, display_order = 900)]
+    pub(super) json: bool,
+    /// The apps' socket; the admin socket lies beside it
+    #[arg(long, global = true, display_order = 901, value_name = "PATH")]
+    pub(super) socket: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// See the whole story on a daemon of its own
+    Tour,
+    /// Show how the daemon is doing
+    Status,
+    /// Add, show, change and remove users
+    #[command(subcommand)]
+    User(UserVerb),
+    /// Prove a password and open a session
+    #[command(after_long_help = LOGIN_EXAMPLES)]
+    Login(LoginArgs),
+    /// Check a session or access token
+    #[command(after_long_help = VERIFY_EXAMPLES)]
+    Verify(VerifyArgs),
+    /// Exchange a refresh token for the next one
+    #[command(after_long_help = REFRESH_EXAMPLES)]
+    Refresh(RefreshArgs),
+    /// End sessions
+    #[command(after_long_help = REVOKE_EXAMPLES, override_usage = REVOKE_USAGE)]
+    Revoke(RevokeArgs),
+    /// List sessions
+    #[command(subcommand)]
+    Session(SessionVerb),
+    /// Print the public signing keys
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Read the audit chain
+    #[command(subcommand)]
+    Audit(AuditVerb),
+}
+
+const LOGIN_EXAMPLES: &str = "\
+Examples:
+  hallpass login alice
+  printf '%s\\n' \"$PW\" | hallpass login alice --password-stdin --json
+  printf '%s\\n' \"$PW\" | hallpass login alice --kind cookie --password-stdin";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  hallpass verify                                    # asks for the token
+  printf '%s\\n' \"$T\" | hallpass verify - --json
+  printf '%s\\n' \"$T\" | hallpass verify - --role editor --max-auth-age 300";
+
+const REFRESH_EXAMPLES: &str = "\
+The token that was shown is used up: keep the new one from the answer.
+
+Examples:
+  hallpass refresh                                   # asks for the token
+  printf '%s\\n' \"$T\" | hallpass refresh - --json";
+
+const REVOKE_USAGE: &str = "hallpass revoke [OPTIONS] <--token [-] | --session <ID> | --user <NAME> | --all>";
+
+const REVOKE_EXAMPLES: &str = "\
+When the command returns, no app on this host accepts the sessions any more.
+
+Examples:
+  printf '%s\\n' \"$T\" | hallpass revoke --token -
+  hallpass revoke --user alice
+  hallpass revoke --all --yes";
+
+/// Stands for `-`: the token is the first line of stdin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stdin;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UserVerb {
+    /// Add a user
+    Add(AddArgs),
+    /// List all users
+    List,
+    /// Show one user
+    Show(NameArg),
+    /// Let a user log in again
+    Enable(NameArg),
+    /// End a user's sessions and let them log in no more
+    Disable(NameArg),
+    /// Remove a user with all their sessions
+    Remove(RemoveArgs),
+    /// Set a user's password and end their sessions
+    Passwd(PasswdArgs),
+    /// Replace a user's roles
+    Roles(RolesArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NameArg {
+    /// The user's name
+    pub(super) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddArgs {
+    /// The name to log in with
+    pub(super) name: String,
+    /// A role to give; may be repeated
+    #[arg(long = "role", value_name = "ROLE")]
+    pub(super) roles: Vec<String>,
+    /// Take the password from the first line of stdin
+    #[arg(long)]
+    pub(super) password_stdin: bool,
+    /// Add the user without a password: they cannot log in with one until it is set
+    #[arg(long, conflicts_with = "password_stdin")]
+    pub(super) no_password: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RemoveArgs {
+    /// The user's name
+    pub(super) name: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PasswdArgs {
+    /// The user's name
+    pub(super) name: String,
+    /// Take the password from the first line of stdin
+    #[arg(long)]
+    pub(super) password_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RolesArgs {
+    /// The user's name
+    pub(super) name: String,
+    /// The roles to have from now on, with commas between; '' for none
+    #[arg(long, value_name = "A,B", value_parser = roles)]
+    pub(super) set: Roles,
+}
+
+/// Roles out of one argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Roles(pub(super) Vec<String>);
+
+#[derive(Debug, Args)]
+pub(super) struct LoginArgs {
+    /// The user's name
+    pub(super) name: String,
+    /// The kind of session to open
+    #[arg(long, value_enum, default_value_t = Kind::Token)]
+    pub(super) kind: Kind,
+    /// Take the password from the first line of stdin
+    #[arg(long)]
+    pub(super) password_stdin: bool,
+    /// Whom the access token is for
+    #[arg(long)]
+    pub(super) audience: Option<String>,
+    /// A name for this device that its user will recognise
+    #[arg(long, value_name = "LABEL")]
+    pub(super) device_label: Option<String>,
+}
+
+/// The kinds of session, as arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Kind {
+    /// An access and a refresh token
+    Token,
+    /// One session token, for a cookie
+    Cookie,
+}
+
+impl From<Kind> for SessionKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Token => Self::Token,
+            Kind::Cookie => Self::Cookie,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Take the token from the first line of stdin; without it you are asked
+    #[arg(value_name = "-", value_parser = stdin)]
+    pub(super) token: Option<Stdin>,
+    /// A role the user must have; may be repeated
+    #[arg(long = "role", value_name = "ROLE")]
+    pub(super) roles: Vec<String>,
+    /// Whom an access token must be for
+    #[arg(long)]
+    pub(super) audience: Option<String>,
+    /// The longest time since the user last proved who they are
+    #[arg(long, value_name = "SECONDS", value_parser = whole::<u64>)]
+    pub(super) max_auth_age: Option<u64>,
+    /// The least level of that proof
+    #[arg(long, value_name = "N", value_parser = whole::<u8>)]
+    pub(super) level: Option<u8>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RefreshArgs {
+    /// Take the token from the first line of stdin; without it you are asked
+    #[arg(value_name = "-", value_parser = stdin)]
+    pub(super) token: Option<Stdin>,
+    /// Whom the access token is for
+    #[arg(long)]
+    pub(super) audience: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("target").required(true).args(["token", "session", "user", "all"]))]
+pub(super) struct RevokeArgs {
+    /// The session of a token: `-` takes it from the first line of stdin; without it you are asked
+    #[arg(long, value_name = "-", value_parser = stdin, num_args = 0..=1)]
+    #[expect(
+        clippy::option_option,
+        reason = "left out, given bare and given `-` are three different things"
+    )]
+    pub(super) token: Option<Option<Stdin>>,
+    /// This session, of any app
+    #[arg(long, value_name = "ID", value_parser = session_id)]
+    pub(super) session: Option<SessionId>,
+    /// All sessions of this user
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: Option<String>,
+    /// Every session there is; asks first
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SessionVerb {
+    /// List a user's living sessions
+    List {
+        /// Whose
+        #[arg(long, value_name = "NAME")]
+        user: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyVerb {
+    /// Print the keys that access tokens are signed with, as a JWK set
+    Jwks,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditVerb {
+    /// Print the newest entries, oldest first
+    Tail {
+        /// How many
+        #[arg(long, value_name = "N", default_value = "20", value_parser = whole::<NonZeroU32>)]
+        count: NonZeroU32,
+        /// Those that come after this number
+        #[arg(long, value_name = "N", value_parser = whole::<u64>)]
+        after: Option<u64>,
+    },
+}
+
+// The messages below never repeat the text: it may be a secret in the wrong place.
+
+fn stdin(text: &str) -> Result<Stdin, &'static str> {
+    let why = "a token is not taken from an argument; write `-` and give it as the first line of stdin";
+    if text == "-" { Ok(Stdin) } else { Err(why) }
+}
+
+fn whole<N: std::str::FromStr>(text: &str) -> Result<N, &'static str> {
+    text.parse().map_err(|_| "not a whole number in its range")
+}
+
+fn session_id(text: &str) -> Result<SessionId, BadId> {
+    text.parse()
+}
+
+fn roles(text: &str) -> Result<Roles, &'static str> {
+    if text.is_empty() {
+        return Ok(Roles(Vec::new()));
+    }
+    let roles: Vec<_> = text.split(',').map(|role| role.trim().to_owned()).collect();
+    if roles.iter().any(String::is_empty) {
+        return Err("a role between two commas is empty; write '' alone to clear all");
+    }
+    Ok(Roles(roles))
+}

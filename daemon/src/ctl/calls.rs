@@ -1,0 +1,211 @@
+//! One function for each command: ask for what is needed, call, show the answer.
+
+use std::path::Path;
+
+use hallpass_client::Client;
+use hallpass_client::admin::{AddUser, AdminClient, AuditTail, RevokeTarget};
+use hallpass_protocol::auth::{Context, Login, Needs, Refresh, Revoke};
+use hallpass_protocol::limits::AUDIT_PER_PAGE;
+use hallpass_protocol::paths::admin_socket_beside;
+
+use super::args::{
+    AddArgs, AuditVerb, Cli, KeyVerb, LoginArgs, NameArg, PasswdArgs, RefreshArgs, RemoveArgs, RevokeArgs,
+    RolesArgs, SessionVerb, UserVerb, Verb, VerifyArgs,
+};
+use super::failure::Failure;
+use super::input;
+use super::render::{self, Out};
+use super::tour;
+
+type Outcome = Result<(), Failure>;
+
+/// Carries out one command.
+pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
+    let socket = Socket(cli.socket.as_deref());
+    match cli.verb {
+        Verb::Tour => tour::run(out).await,
+        Verb::Status => Ok(out.status(&socket.admin().await?.status().await?)?),
+        Verb::User(verb) => user(verb, &socket, out).await,
+        Verb::Login(args) => login(args, &socket, out).await,
+        Verb::Verify(args) => verify(args, &socket, out).await,
+        Verb::Refresh(args) => refresh(args, &socket, out).await,
+        Verb::Revoke(args) => revoke(args, &socket, out).await,
+        Verb::Session(SessionVerb::List { user }) => session_list(user, &socket, out).await,
+        Verb::Key(KeyVerb::Jwks) => Ok(out.jwks(&socket.admin().await?.key_jwks().await?)?),
+        Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count.get(), after, &socket, out).await,
+    }
+}
+
+/// The apps' socket that was named, if one was.
+struct Socket<'a>(Option<&'a Path>);
+
+impl Socket<'_> {
+    async fn app(&self) -> Result<Client, Failure> {
+        Ok(match self.0 {
+            Some(path) => Client::connect(path).await?,
+            None => Client::connect_default().await?,
+        })
+    }
+
+    async fn admin(&self) -> Result<AdminClient, Failure> {
+        Ok(match self.0 {
+            Some(path) => AdminClient::connect(admin_socket_beside(path)).await?,
+            None => AdminClient::connect_default().await?,
+        })
+    }
+}
+
+async fn user(verb: UserVerb, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    match verb {
+        UserVerb::Add(args) => user_add(args, socket, out).await,
+        UserVerb::List => user_list(socket, out).await,
+        UserVerb::Show(NameArg { name }) => Ok(out.user(&socket.admin().await?.user_show(name).await?)?),
+        UserVerb::Enable(NameArg { name }) => user_enable(name, socket, out).await,
+        UserVerb::Disable(NameArg { name }) => user_disable(name, socket, out).await,
+        UserVerb::Remove(args) => user_remove(args, socket, out).await,
+        UserVerb::Passwd(args) => user_passwd(args, socket, out).await,
+        UserVerb::Roles(args) => user_roles(args, socket, out).await,
+    }
+}
+
+async fn user_add(args: AddArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let password =
+        if args.no_password { None } else { Some(input::new_password(&args.name, args.password_stdin)?) };
+    let user = AddUser { name: args.name, password, roles: args.roles };
+    Ok(out.added(&socket.admin().await?.user_add(user).await?)?)
+}
+
+async fn user_list(socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let admin = socket.admin().await?;
+    let mut list = render::users();
+    let mut after = None;
+    loop {
+        let page = admin.user_list(after).await?;
+        list.page(out, &page.users)?;
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+async fn user_enable(name: String, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let user = socket.admin().await?.user_enable(name).await?;
+    Ok(out.changed(&user, &format!("{} can log in again.", user.name))?)
+}
+
+async fn user_disable(name: String, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let user = socket.admin().await?.user_disable(name).await?;
+    Ok(out.changed(&user, &format!("{} can log in no more, and their sessions are over.", user.name))?)
+}
+
+async fn user_remove(args: RemoveArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let consequence = format!("{} is removed with all their sessions", args.name);
+    input::confirm(args.yes, &consequence, &args.name)?;
+    let user = socket.admin().await?.user_remove(args.name).await?;
+    Ok(out.changed(&user, &format!("{} is removed, and their sessions are over.", user.name))?)
+}
+
+async fn user_passwd(args: PasswdArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let password = input::new_password(&args.name, args.password_stdin)?;
+    let user = socket.admin().await?.user_set_password(args.name, password).await?;
+    Ok(out.changed(&user, &format!("{} has a new password, and their sessions are over.", user.name))?)
+}
+
+async fn user_roles(args: RolesArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let user = socket.admin().await?.user_set_roles(args.name, args.set.0).await?;
+    let sentence = if user.roles.is_empty() {
+        format!("{} has no roles now.", user.name)
+    } else {
+        format!("{} has these roles now: {}.", user.name, user.roles.join(", "))
+    };
+    Ok(out.changed(&user, &sentence)?)
+}
+
+async fn login(args: LoginArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let password = input::password(&args.name, args.password_stdin)?;
+    let title = format!("{} is logged in.", args.name);
+    let login = Login {
+        name: args.name,
+        password,
+        kind: args.kind.into(),
+        audience: args.audience,
+        device_token: None,
+        context: Context { device_label: args.device_label, ..Context::default() },
+    };
+    Ok(out.grant(&socket.app().await?.login(login).await?, &title)?)
+}
+
+async fn verify(args: VerifyArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let token = input::token(args.token.is_some())?;
+    let needs = Needs {
+        audience: args.audience,
+        roles: args.roles,
+        max_auth_age: args.max_auth_age,
+        level: args.level,
+    };
+    Ok(out.identity(&socket.app().await?.verify(token, needs).await?)?)
+}
+
+async fn refresh(args: RefreshArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let token = input::token(args.token.is_some())?;
+    let refresh = Refresh { token, attempt: None, audience: args.audience, context: Context::default() };
+    let title = "The token that was shown is used up; these replace it.";
+    Ok(out.grant(&socket.app().await?.refresh(refresh).await?, title)?)
+}
+
+async fn revoke(args: RevokeArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let target = match (args.token, args.session, args.user) {
+        (Some(source), ..) => {
+            let token = input::token(source.is_some())?;
+            return Ok(out.revoked(socket.app().await?.revoke(Revoke::Token(token)).await?)?);
+        }
+        (_, Some(session), _) => RevokeTarget::Session(session),
+        (.., Some(name)) => RevokeTarget::User(name),
+        (None, None, None) => {
+            input::confirm(args.yes, "every session of every user ends", "all")?;
+            RevokeTarget::All
+        }
+    };
+    Ok(out.revoked(socket.admin().await?.revoke(target).await?)?)
+}
+
+async fn session_list(name: String, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let admin = socket.admin().await?;
+    let mut list = render::sessions();
+    let mut after = None;
+    loop {
+        let page = admin.session_list(name.as_str(), after).await?;
+        list.page(out, &page.sessions)?;
+        after = page.next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+async fn audit_tail(count: u32, after: Option<u64>, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let admin = socket.admin().await?;
+    let mut list = render::audit();
+    let most = u32::try_from(AUDIT_PER_PAGE).unwrap_or(u32::MAX);
+    let (mut after, mut left) = (after, count);
+    if after.is_none() && count > most {
+        // More of the newest than fit a page: go forward from as far back as is wanted.
+        let newest = admin.audit_tail(AuditTail { after: None, count: 1 }).await?;
+        after = newest.first().map(|entry| entry.number.saturating_sub(count.into()));
+    }
+    loop {
+        let page = admin.audit_tail(AuditTail { after, count: left.min(most) }).await?;
+        list.page(out, &page)?;
+        left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
+        match page.last() {
+            Some(entry) if left > 0 && after.is_some() => after = Some(entry.number),
+            _ => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

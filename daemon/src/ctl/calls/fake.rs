@@ -1,0 +1,198 @@
+//! The admin side of a daemon that remembers what it was asked and knows three users, three sessions and 120 audit entries.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use futures_util::StreamExt;
+use hallpass_protocol::admin::{
+    AddUser, Admin, AuditEntry, AuditTail, RevokeTarget, Status, UserInfo, UserPage,
+};
+use hallpass_protocol::auth::{Answer, Context, Revoked, SessionInfo, SessionKind, SessionPage};
+use hallpass_protocol::codec::{End, WireCodec};
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::hello::{Service, receive};
+use hallpass_protocol::id::{SessionId, UserId};
+use hallpass_protocol::limits::{ADMIN_FRAME, AUDIT_PER_PAGE, HELLO_DEADLINE};
+use hallpass_protocol::paths::admin_socket_beside;
+use hallpass_protocol::secret::Password;
+use hallpass_protocol::time::{Millis, Stamp};
+use tarpc::context::Context as Call;
+use tarpc::server::{BaseChannel, Channel};
+use tokio::net::UnixListener;
+use tokio_util::codec::Framed;
+
+const NAMES: [&str; 3] = ["alice", "bob", "carol"];
+const ENTRIES: u64 = 120;
+
+/// The daemon.
+pub(super) struct Fake {
+    dir: tempfile::TempDir,
+    asked: Asked,
+}
+
+impl Fake {
+    /// Serves for as long as the runtime lives.
+    pub(super) fn start() -> Self {
+        let fake = Self { dir: tempfile::tempdir().unwrap(), asked: Asked::default() };
+        let listener = UnixListener::bind(admin_socket_beside(&fake.socket())).unwrap();
+        let asked = fake.asked.clone();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                receive(&mut stream, Service::Admin, HELLO_DEADLINE).await.unwrap();
+                let channel = Framed::new(stream, WireCodec::new(End::Server, ADMIN_FRAME));
+                let answers = BaseChannel::with_defaults(channel).execute(asked.clone().serve());
+                tokio::spawn(answers.for_each(async |answer| answer.await));
+            }
+        });
+        fake
+    }
+
+    /// The apps' socket, on which nobody listens: what goes there by mistake fails.
+    pub(super) fn socket(&self) -> PathBuf {
+        self.dir.path().join("hallpass.sock")
+    }
+
+    /// What was asked since this was last called.
+    pub(super) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.0.lock().unwrap())
+    }
+}
+
+/// What was asked, in order; it also answers.
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<Vec<String>>>);
+
+impl Asked {
+    fn note(&self, call: impl Into<String>) {
+        self.0.lock().unwrap().push(call.into());
+    }
+}
+
+fn user_id() -> UserId {
+    UserId::new(Millis::from_u64(1_700_000_000_000), [1; 10])
+}
+
+fn session_id(number: u8) -> SessionId {
+    SessionId::new(Millis::from_u64(1_700_000_000_000), [number; 10])
+}
+
+fn user(name: &str) -> Answer<UserInfo> {
+    if !NAMES.contains(&name) {
+        return Err(ErrorCode::NotFound.into());
+    }
+    Ok(UserInfo {
+        user_id: user_id(),
+        name: name.into(),
+        roles: vec!["editor".into()],
+        disabled: false,
+        has_password: false,
+        created: Millis::default(),
+    })
+}
+
+fn session(number: u8) -> SessionInfo {
+    SessionInfo {
+        session_id: session_id(number),
+        user_id: user_id(),
+        app: "web".into(),
+        kind: SessionKind::Cookie,
+        created: Millis::default(),
+        last_seen: Millis::default(),
+        idle_deadline: Millis::MAX,
+        absolute_deadline: Millis::MAX,
+        auth_time: Millis::default(),
+        refreshes: 0,
+        context: Context::default(),
+    }
+}
+
+fn entry(number: u64) -> AuditEntry {
+    AuditEntry {
+        number,
+        stamp: Stamp(number),
+        event: "user.add".into(),
+        outcome: "ok".into(),
+        caller_uid: 0,
+        caller_pid: 1,
+        app: "admin".into(),
+        user_id: None,
+        session_id: None,
+        detail: String::new(),
+        hash: "00".into(),
+    }
+}
+
+impl Admin for Asked {
+    async fn status(self, _: Call) -> Answer<Status> {
+        self.note("status");
+        Err(Refusal::new(ErrorCode::Busy))
+    }
+
+    async fn user_add(self, _: Call, request: AddUser) -> Answer<UserInfo> {
+        let password = request.password.as_ref().map(|password| password.expose().to_owned());
+        self.note(format!("user_add {} {:?} {password:?}", request.name, request.roles));
+        Ok(UserInfo { has_password: password.is_some(), ..user("alice")? })
+    }
+
+    async fn user_list(self, _: Call, after: Option<String>) -> Answer<UserPage> {
+        self.note(format!("user_list {after:?}"));
+        let next = after.map_or(0, |name| NAMES.iter().position(|known| *known == name).unwrap() + 1);
+        let more = next + 1 < NAMES.len();
+        Ok(UserPage { users: vec![user(NAMES[next])?], next: more.then(|| NAMES[next].into()) })
+    }
+
+    async fn user_show(self, _: Call, name: String) -> Answer<UserInfo> {
+        self.note(format!("user_show {name}"));
+        user(&name)
+    }
+
+    async fn user_enable(self, _: Call, name: String) -> Answer<UserInfo> {
+        self.note(format!("user_enable {name}"));
+        user(&name)
+    }
+
+    async fn user_disable(self, _: Call, name: String) -> Answer<UserInfo> {
+        self.note(format!("user_disable {name}"));
+        user(&name)
+    }
+
+    async fn user_remove(self, _: Call, name: String) -> Answer<UserInfo> {
+        self.note(format!("user_remove {name}"));
+        user(&name)
+    }
+
+    async fn user_set_password(self, _: Call, name: String, password: Password) -> Answer<UserInfo> {
+        self.note(format!("user_set_password {name} {}", password.expose()));
+        user(&name)
+    }
+
+    async fn user_set_roles(self, _: Call, name: String, roles: Vec<String>) -> Answer<UserInfo> {
+        self.note(format!("user_set_roles {name} {roles:?}"));
+        Ok(UserInfo { roles, ..user(&name)? })
+    }
+
+    async fn session_list(self, _: Call, name: String, after: Option<SessionId>) -> Answer<SessionPage> {
+        let number = (1..=3).find(|&number| after == Some(session_id(number))).unwrap_or(0) + 1;
+        self.note(format!("session_list {name} page {number}"));
+        let next = (number < 3).then(|| session_id(number));
+        Ok(SessionPage { sessions: vec![session(number)], next })
+    }
+
+    async fn revoke(self, _: Call, target: RevokeTarget) -> Answer<Revoked> {
+        self.note(format!("admin revoke {target:?}"));
+        Ok(Revoked { sessions: 2 })
+    }
+
+    async fn key_jwks(self, _: Call) -> Answer<String> {
+        self.note("key_jwks");
+        Ok(r#"{"keys":[]}"#.into())
+    }
+
+    async fn audit_tail(self, _: Call, request: AuditTail) -> Answer<Vec<AuditEntry>> {
+        self.note(format!("audit_tail {:?} {}", request.after, request.count));
+        let count = u64::from(request.count).min(AUDIT_PER_PAGE as u64);
+        let after = request.after.unwrap_or(ENTRIES - count);
+        Ok((after + 1..=ENTRIES).take(usize::try_from(count).unwrap()).map(entry).collect())
+    }
+}

@@ -1,0 +1,95 @@
+//! Every command that needs no terminal and no stdin, asked of a fake daemon.
+
+use std::ffi::OsString;
+
+use hallpass_protocol::time::Millis;
+
+use super::fake::Fake;
+use crate::ctl::failure::Failure;
+use crate::ctl::render::Out;
+use crate::ctl::usage;
+
+/// Runs one command; gives what it printed and what the daemon was asked.
+async fn run(fake: &Fake, line: &str) -> (Result<String, Failure>, Vec<String>) {
+    let socket = [OsString::from("--socket"), fake.socket().into()];
+    let words = line.split_whitespace().map(|word| if word == "''" { "" } else { word }.into());
+    let argv: Vec<OsString> = [OsString::from("hallpass")].into_iter().chain(words).chain(socket).collect();
+    let cli = usage::parse(&argv).unwrap();
+    let mut to = Vec::new();
+    let json = cli.json;
+    let outcome = super::run(cli, &mut Out { to: &mut to, json, now: Millis::default(), width: None }).await;
+    (outcome.map(|()| String::from_utf8(to).unwrap()), fake.asked())
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn each_command_asks_the_admin_service_for_what_it_says() {
+    let fake = Fake::start();
+    let session = "01HF7YAT000000000000000001";
+    for (line, asked, printed) in [
+        ("user add alice --no-password", "user_add alice [] None", "Next: hallpass user passwd alice"),
+        (
+            "user add alice --no-password --role a --role b",
+            r#"user_add alice ["a", "b"] None"#,
+            "Added alice",
+        ),
+        ("user show bob", "user_show bob", "bob\n"),
+        ("user enable bob", "user_enable bob", "bob can log in again."),
+        ("user disable bob", "user_disable bob", "bob can log in no more"),
+        ("user remove bob --yes", "user_remove bob", "bob is removed"),
+        ("user roles bob --set a,b", r#"user_set_roles bob ["a", "b"]"#, "bob has these roles now: a, b."),
+        ("user roles bob --set ''", "user_set_roles bob []", "bob has no roles now."),
+        ("revoke --user bob", r#"admin revoke User("bob")"#, "2 sessions ended."),
+        ("revoke --all --yes", "admin revoke All", "2 sessions ended."),
+        (
+            &format!("revoke --session {session}"),
+            &format!("admin revoke Session(SessionId({session}))"),
+            "2 sessions ended.",
+        ),
+        ("key jwks", "key_jwks", r#"{"keys":[]}"#),
+    ] {
+        let (outcome, calls) = run(&fake, line).await;
+        let text = outcome.unwrap();
+        assert_eq!(calls, [asked], "{line}");
+        assert!(text.contains(printed), "{line}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn lists_are_read_to_their_last_page() {
+    let fake = Fake::start();
+    let (outcome, calls) = run(&fake, "user list").await;
+    assert_eq!(calls, ["user_list None", r#"user_list Some("alice")"#, r#"user_list Some("bob")"#]);
+    assert_eq!(outcome.unwrap().lines().count(), 1 + 3);
+    let (outcome, calls) = run(&fake, "session list --user alice --json").await;
+    assert_eq!(calls.len(), 3);
+    assert_eq!(outcome.unwrap().lines().count(), 3);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_audit_tail_gives_as_many_as_asked_for_whatever_a_page_holds() {
+    let fake = Fake::start();
+    for (line, first, count, calls) in [
+        ("audit tail --json", 101, 20, 1),
+        ("audit tail --count 50 --json", 71, 50, 1),
+        ("audit tail --count 110 --json", 11, 110, 4),
+        ("audit tail --count 500 --json", 1, 120, 5),
+        ("audit tail --after 118 --json", 119, 2, 2),
+        ("audit tail --after 10 --count 60 --json", 11, 60, 2),
+        ("audit tail --after 120 --json", 0, 0, 1),
+    ] {
+        let (outcome, asked) = run(&fake, line).await;
+        let text = outcome.unwrap();
+        assert_eq!(text.lines().count(), count, "{line}");
+        assert_eq!(asked.len(), calls, "{line}: {asked:?}");
+        assert!(count == 0 || text.starts_with(&format!("{{\"number\":{first},")), "{line}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_refusal_prints_nothing_and_keeps_its_code() {
+    let fake = Fake::start();
+    for (line, code, status) in [("user show nobody", "not_found", 1), ("status", "busy", 69)] {
+        let failure = run(&fake, line).await.0.unwrap_err();
+        assert_eq!((failure.fault().code, failure.exit_status()), (code, status), "{line}");
+    }
+}

@@ -1,0 +1,240 @@
+//! Where passwords, tokens and consent come from: the terminal or stdin, and nowhere else.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::os::fd::AsFd;
+
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::limits::{PASSWORD_BYTES, TOKEN_BYTES};
+use hallpass_protocol::secret::{Password, Token};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::failure::Failure;
+use super::render::text::neutral;
+use super::terminal::{Terminal, Unanswered};
+
+/// A line as it was typed, wiped when dropped.
+type Line = Zeroizing<Vec<u8>>;
+
+/// A password that exists already.
+pub(super) fn password(name: &str, from_stdin: bool) -> Result<Password, Failure> {
+    if piped(from_stdin) {
+        return to_password(stdin_line(PASSWORD_BYTES)?);
+    }
+    let terminal = terminal("a password", "--password-stdin")?;
+    let question = format!("Password of {}: ", neutral(name));
+    let [line] = secrets(&terminal, [&question], PASSWORD_BYTES)?;
+    to_password(line)
+}
+
+/// A password to set, asked for twice where it is typed.
+pub(super) fn new_password(name: &str, from_stdin: bool) -> Result<Password, Failure> {
+    if piped(from_stdin) {
+        return to_password(stdin_line(PASSWORD_BYTES)?);
+    }
+    let terminal = terminal("a password", "--password-stdin")?;
+    let question = format!("New password of {}: ", neutral(name));
+    let [first, second] = secrets(&terminal, [&question, "The same again: "], PASSWORD_BYTES)?;
+    if first != second {
+        return Err(Failure::usage("the two passwords differ; nothing was changed"));
+    }
+    to_password(first)
+}
+
+/// A token, without the space a copied one may bring along.
+pub(super) fn token(from_stdin: bool) -> Result<Token, Failure> {
+    if piped(from_stdin) {
+        return to_token(stdin_line(TOKEN_BYTES)?);
+    }
+    let [line] = secrets(&terminal("a token", "`-`")?, ["Token: "], TOKEN_BYTES)?;
+    to_token(line)
+}
+
+/// Goes on only if `--yes` was given or the word is typed by whoever sits at stdin.
+pub(super) fn confirm(yes: bool, consequence: &str, word: &str) -> Result<(), Failure> {
+    if yes {
+        Ok(())
+    } else {
+        consent(io::stdin().is_terminal().then(Terminal::open).flatten(), consequence, word)
+    }
+}
+
+fn consent(terminal: Option<Terminal>, consequence: &str, word: &str) -> Result<(), Failure> {
+    let Some(terminal) = terminal else {
+        let why = format!("{consequence}; nobody is there to confirm it, so give --yes if it is meant");
+        return Err(Failure::Usage(why));
+    };
+    let word = neutral(word);
+    let question = format!("This cannot be undone: {}. Type {word} to go on: ", neutral(consequence));
+    let typed = terminal.ask(&question, TOKEN_BYTES).map_err(unanswered)?;
+    if typed.trim_ascii() == word.as_bytes() {
+        Ok(())
+    } else {
+        Err(Failure::usage("not confirmed; nothing was changed"))
+    }
+}
+
+/// Whether a line is to be read from stdin. On a terminal it is asked for instead, so that it is not shown.
+fn piped(from_stdin: bool) -> bool {
+    from_stdin && !io::stdin().is_terminal()
+}
+
+fn terminal(what: &str, instead: &str) -> Result<Terminal, Failure> {
+    Terminal::open().ok_or_else(|| {
+        Failure::usage(format!(
+            "there is no terminal to ask for {what}; give {instead} and the first line of stdin is taken \
+             (arguments and environment variables are not looked at)"
+        ))
+    })
+}
+
+fn secrets<const N: usize>(
+    terminal: &Terminal,
+    questions: [&str; N],
+    max: usize,
+) -> Result<[Line; N], Failure> {
+    terminal.ask_secrets(questions, max).map_err(unanswered)
+}
+
+fn unanswered(why: Unanswered) -> Failure {
+    match why {
+        Unanswered::Closed => Failure::usage("nothing was entered"),
+        Unanswered::Signal(signal) => Failure::Signal(signal),
+        Unanswered::Io(error) => Failure::usage(format!("the terminal cannot be used: {error}")),
+    }
+}
+
+fn stdin_line(max: usize) -> Result<Line, Failure> {
+    // A handle of its own: the one in `std` reads ahead into a buffer that is never wiped.
+    let line = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(|handle| first_line(&mut File::from(handle), max))
+        .map_err(|error| Failure::usage(format!("stdin cannot be read: {error}")))?;
+    line.ok_or_else(|| Failure::usage("stdin ended before its first line"))
+}
+
+/// Reads up to the first newline and not a byte further, so that the rest is there for whoever reads next. Of an overlong line,
+/// the first byte too many is the last that is read.
+fn first_line(from: &mut impl Read, max: usize) -> io::Result<Option<Line>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(max + 1));
+    let mut byte = [0];
+    while line.len() <= max {
+        match from.read(&mut byte) {
+            Ok(0) if line.is_empty() => return Ok(None),
+            Ok(0) => break,
+            Ok(_) if byte[0] == b'\n' => break,
+            Ok(_) => line.push(byte[0]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    byte.zeroize();
+    Ok(Some(line))
+}
+
+fn to_password(line: Line) -> Result<Password, Failure> {
+    if line.len() > PASSWORD_BYTES {
+        let why = format!("the password is longer than {PASSWORD_BYTES} bytes; use a shorter one");
+        return Err(Refusal::because(ErrorCode::InvalidRequest, why).into());
+    }
+    to_text(line).map(Password::new).ok_or_else(|| Failure::usage("the password is not valid UTF-8"))
+}
+
+fn to_token(mut line: Line) -> Result<Token, Failure> {
+    if line.len() > TOKEN_BYTES {
+        return Err(Refusal::new(ErrorCode::InvalidToken).into());
+    }
+    let blank = line.len() - line.trim_ascii_start().len();
+    line.rotate_left(blank);
+    let length = line.trim_ascii().len();
+    line.truncate(length);
+    if line.is_empty() {
+        return Err(Failure::usage("the first line is empty where a token should be"));
+    }
+    to_text(line).map(Token::new).ok_or_else(|| Refusal::new(ErrorCode::InvalidToken).into())
+}
+
+/// Hands the bytes on as text without leaving a copy behind.
+fn to_text(mut line: Line) -> Option<String> {
+    String::from_utf8(std::mem::take(&mut *line)).map_err(|error| error.into_bytes().zeroize()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ctl::terminal::tests::pair;
+    use std::io::Write;
+
+    fn line(bytes: &[u8], max: usize) -> Option<Vec<u8>> {
+        first_line(&mut &*bytes, max).unwrap().map(|line| line.to_vec())
+    }
+
+    #[test]
+    fn the_first_line_ends_at_its_newline() {
+        for (bytes, first) in [
+            (&b"secret\nmore\n"[..], &b"secret"[..]),
+            (b"secret", b"secret"),
+            (b"\n", b""),
+            (b" two  words \r\n", b" two  words \r"),
+            (b"a\0b\n", b"a\0b"),
+        ] {
+            assert_eq!(line(bytes, 100).as_deref(), Some(first), "{bytes:?}");
+        }
+        assert_eq!(line(b"", 100), None);
+    }
+
+    #[test]
+    fn what_follows_the_first_line_is_left_for_the_next_reader() {
+        let mut stdin = &b"one\ntwo\nthree"[..];
+        first_line(&mut stdin, 100).unwrap();
+        assert_eq!(stdin, b"two\nthree");
+    }
+
+    #[test]
+    fn an_overlong_line_is_read_no_further_than_needed_to_know() {
+        let mut endless = io::repeat(b'x');
+        assert_eq!(first_line(&mut endless, 10).unwrap().unwrap().len(), 11);
+        assert_eq!(line(b"0123456789\n", 10).unwrap().len(), 10);
+    }
+
+    #[test]
+    fn a_password_is_taken_as_it_is() {
+        let take = |bytes: &[u8]| to_password(Zeroizing::new(bytes.to_vec()));
+        assert_eq!(take(b" pass word\t\r").unwrap().expose(), " pass word\t\r");
+        assert_eq!(take(b"").unwrap().expose(), "");
+        assert_eq!(take(&[b'x'; PASSWORD_BYTES]).unwrap().expose().len(), PASSWORD_BYTES);
+        assert!(
+            matches!(take(&[b'x'; PASSWORD_BYTES + 1]), Err(Failure::Refused(refusal)) if refusal.code == ErrorCode::InvalidRequest)
+        );
+        assert!(matches!(take(b"\xff"), Err(Failure::Usage(_))));
+    }
+
+    #[test]
+    fn a_token_sheds_the_space_around_it() {
+        let take = |bytes: &[u8]| to_token(Zeroizing::new(bytes.to_vec()));
+        assert_eq!(take(b"  hps_abc \r").unwrap().expose(), "hps_abc");
+        assert!(matches!(take(b" \r"), Err(Failure::Usage(_))));
+        for bad in [&[b'x'; TOKEN_BYTES + 1][..], b"hps_\xff"] {
+            assert!(
+                matches!(take(bad), Err(Failure::Refused(refusal)) if refusal.code == ErrorCode::InvalidToken)
+            );
+        }
+    }
+
+    #[test]
+    fn f10_only_the_word_itself_is_consent() {
+        for (typed, goes_on) in
+            [("bob\n", true), (" bob \n", true), ("yes\n", false), ("\n", false), ("\x04", false)]
+        {
+            let (terminal, mut user) = pair();
+            user.write_all(typed.as_bytes()).unwrap();
+            let outcome = consent(Some(terminal), "bob is removed", "bob");
+            assert_eq!(outcome.is_ok(), goes_on, "{typed:?}: {outcome:?}");
+        }
+        assert!(
+            matches!(consent(None, "bob is removed", "bob"), Err(Failure::Usage(why)) if why.contains("--yes"))
+        );
+        assert!(confirm(true, "bob is removed", "bob").is_ok());
+    }
+}

@@ -1,0 +1,273 @@
+//! What a person or a script gets to see of an answer. In a table moments are distances from now, elsewhere RFC 3339.
+
+mod json;
+mod table;
+pub(super) mod text;
+
+use std::io::{self, Write};
+
+use hallpass_client::admin::{AuditEntry, Status, UserInfo};
+use hallpass_protocol::auth::{Grant, GrantedTokens, Identity, Revoked, SessionInfo};
+use hallpass_protocol::time::Millis;
+use serde::Serialize;
+
+use super::failure::Fault;
+use json::{AuditView, ErrorView, GrantView, IdentityView, RevokedView, SessionView, StatusView, UserView};
+use table::{Column, Table, block};
+use text::{distance, moment, neutral, neutral_json, stamp};
+
+/// Where answers go, and in which form.
+pub(super) struct Out<'a> {
+    pub(super) to: &'a mut dyn Write,
+    /// JSON instead of text.
+    pub(super) json: bool,
+    /// The moment that distances are taken from.
+    pub(super) now: Millis,
+    /// Columns of the terminal, if it is one.
+    pub(super) width: Option<usize>,
+}
+
+impl Out<'_> {
+    /// What went wrong: JSON goes where the answer would have gone, a sentence to `aside`.
+    pub(super) fn fault(&mut self, fault: &Fault, aside: &mut dyn Write) -> io::Result<()> {
+        if self.json {
+            return self.object(&ErrorView { error: fault });
+        }
+        let wait = fault.retry_after_ms.filter(|&ms| ms > 0).map_or_else(String::new, |ms| {
+            format!(", wait {}", humantime::format_duration(std::time::Duration::from_millis(ms)))
+        });
+        writeln!(aside, "hallpass: {} ({}{wait})", neutral(&fault.message), fault.code)
+    }
+
+    pub(super) fn status(&mut self, status: &Status) -> io::Result<()> {
+        if self.json {
+            return self.object(&StatusView::from(status));
+        }
+        let started = format!("{} ({})", moment(status.started), distance(status.started, self.now));
+        writeln!(self.to, "hallpassd {} is up.", neutral(&status.version))?;
+        let rows = [
+            ("process", status.pid.to_string()),
+            ("started", started),
+            ("issuer", status.issuer.clone()),
+            ("state directory", status.state_dir.clone()),
+            ("database", format!("{}, {} bytes", status.database_id, status.database_bytes)),
+            ("newest change", stamp(status.stamp)),
+            ("users", status.users.to_string()),
+            ("sessions", status.sessions.to_string()),
+            ("audit entries", status.audit_entries.to_string()),
+            ("connections", status.connections.to_string()),
+            ("write queue", status.write_queue.to_string()),
+            ("hash queue", status.hash_queue.to_string()),
+        ];
+        block(self.to, &rows)
+    }
+
+    /// A user that was changed: in text, a sentence that says how.
+    pub(super) fn changed(&mut self, user: &UserInfo, sentence: &str) -> io::Result<()> {
+        if self.json { self.user(user) } else { writeln!(self.to, "{}", neutral(sentence)) }
+    }
+
+    /// A user that was added, and what to do next.
+    pub(super) fn added(&mut self, user: &UserInfo) -> io::Result<()> {
+        if self.json {
+            return self.user(user);
+        }
+        let name = neutral(&user.name);
+        if user.has_password {
+            writeln!(self.to, "Added {name}.\nNext: hallpass login {name}")
+        } else {
+            writeln!(self.to, "Added {name}, without a password.\nNext: hallpass user passwd {name}")
+        }
+    }
+
+    pub(super) fn user(&mut self, user: &UserInfo) -> io::Result<()> {
+        if self.json {
+            return self.object(&UserView::from(user));
+        }
+        writeln!(self.to, "{}", neutral(&user.name))?;
+        let rows = [
+            ("user id", user.user_id.to_string()),
+            ("roles", roles(&user.roles)),
+            ("password", if user.has_password { "set" } else { "none" }.into()),
+            ("may log in", if user.disabled { "no: disabled" } else { "yes" }.into()),
+            ("added", moment(user.created)),
+        ];
+        block(self.to, &rows)
+    }
+
+    pub(super) fn grant(&mut self, grant: &Grant, title: &str) -> io::Result<()> {
+        if self.json {
+            return self.object(&GrantView::new(grant, self.now));
+        }
+        writeln!(self.to, "{}", neutral(title))?;
+        let mut rows = match &grant.tokens {
+            GrantedTokens::Cookie { session_token } => {
+                vec![("session token", session_token.expose().to_owned())]
+            }
+            GrantedTokens::Token { access_token, access_expires, refresh_token, .. } => vec![
+                ("access token", access_token.expose().to_owned()),
+                ("  good until", moment(*access_expires)),
+                ("refresh token", refresh_token.expose().to_owned()),
+            ],
+        };
+        if let Some(token) = &grant.device_token {
+            rows.push(("device token", token.expose().to_owned()));
+        }
+        rows.extend([
+            ("user id", grant.user_id.to_string()),
+            ("session id", grant.session_id.to_string()),
+            ("  ends unused", moment(grant.idle_deadline)),
+            ("  ends anyway", moment(grant.absolute_deadline)),
+        ]);
+        block(self.to, &rows)
+    }
+
+    pub(super) fn identity(&mut self, identity: &Identity) -> io::Result<()> {
+        if self.json {
+            return self.object(&IdentityView::from(identity));
+        }
+        writeln!(self.to, "{}", neutral(&identity.name))?;
+        let proved = moment(identity.auth_time);
+        let rows = [
+            ("user id", identity.user_id.to_string()),
+            ("roles", roles(&identity.roles)),
+            ("session id", identity.session_id.to_string()),
+            ("app", identity.app.clone()),
+            ("kind", identity.kind.as_str().into()),
+            ("proved", format!("{proved} by {}, level {}", identity.amr.join(" "), identity.level)),
+            ("stands until", moment(identity.expires_at)),
+        ];
+        block(self.to, &rows)
+    }
+
+    pub(super) fn revoked(&mut self, revoked: Revoked) -> io::Result<()> {
+        match revoked.sessions {
+            _ if self.json => self.object(&RevokedView::from(revoked)),
+            0 => writeln!(self.to, "No session ended: there was none alive."),
+            1 => writeln!(self.to, "1 session ended."),
+            count => writeln!(self.to, "{count} sessions ended."),
+        }
+    }
+
+    /// The key set as the daemon gave it: it is JSON in either form.
+    pub(super) fn jwks(&mut self, jwks: &str) -> io::Result<()> {
+        writeln!(self.to, "{}", neutral_json(jwks.trim_end()))
+    }
+
+    /// One JSON object on a line of its own.
+    pub(super) fn object(&mut self, view: &impl Serialize) -> io::Result<()> {
+        writeln!(self.to, "{}", neutral_json(&serde_json::to_string(view)?))
+    }
+}
+
+/// A list that comes in pages: JSON Lines, or a table.
+pub(super) struct List<T: 'static, const N: usize> {
+    table: Table<N>,
+    row: fn(&T, Millis) -> [String; N],
+    json: fn(&mut Out<'_>, &T) -> io::Result<()>,
+}
+
+impl<T, const N: usize> List<T, N> {
+    /// Prints one more page. An empty first page is a header without rows, and in JSON nothing.
+    pub(super) fn page(&mut self, out: &mut Out<'_>, items: &[T]) -> io::Result<()> {
+        if out.json {
+            return items.iter().try_for_each(|item| (self.json)(out, item));
+        }
+        let now = out.now;
+        self.table.page(out.to, out.width, items.iter().map(|item| (self.row)(item, now)))
+    }
+}
+
+const fn whole(title: &'static str) -> Column {
+    Column { title, cut: false }
+}
+
+const fn cut(title: &'static str) -> Column {
+    Column { title, cut: true }
+}
+
+/// A list of users.
+pub(super) fn users() -> List<UserInfo, 5> {
+    List {
+        table: Table::new([whole("NAME"), cut("ROLES"), whole("LOGIN"), whole("ADDED"), whole("USER")]),
+        row: |user, now| {
+            let login = match (user.disabled, user.has_password) {
+                (true, _) => "disabled",
+                (false, true) => "password",
+                (false, false) => "none",
+            };
+            let added = distance(user.created, now);
+            [user.name.clone(), roles(&user.roles), login.into(), added, user.user_id.to_string()]
+        },
+        json: |out, user| out.object(&UserView::from(user)),
+    }
+}
+
+/// A list of sessions.
+pub(super) fn sessions() -> List<SessionInfo, 7> {
+    List {
+        table: Table::new([
+            whole("SESSION"),
+            cut("APP"),
+            whole("KIND"),
+            whole("SEEN"),
+            whole("ENDS"),
+            cut("FROM"),
+            cut("DEVICE"),
+        ]),
+        row: |session, now| {
+            let context = &session.context;
+            [
+                session.session_id.to_string(),
+                session.app.clone(),
+                session.kind.as_str().into(),
+                distance(session.last_seen, now),
+                distance(session.idle_deadline.min(session.absolute_deadline), now),
+                context.ip.map_or_else(|| "-".into(), |ip| ip.to_string()),
+                context
+                    .device_label
+                    .clone()
+                    .or_else(|| context.user_agent.clone())
+                    .unwrap_or_else(|| "-".into()),
+            ]
+        },
+        json: |out, session| out.object(&SessionView::from(session)),
+    }
+}
+
+/// A list of audit entries; with their exact time, since they are read beside other logs.
+pub(super) fn audit() -> List<AuditEntry, 6> {
+    List {
+        table: Table::new([
+            whole("NUMBER"),
+            whole("TIME"),
+            whole("EVENT"),
+            whole("OUTCOME"),
+            cut("APP"),
+            cut("DETAIL"),
+        ]),
+        row: |entry, _| {
+            let user = entry.user_id.map(|id| format!("user {id}"));
+            let session = entry.session_id.map(|id| format!("session {id}"));
+            let caller = format!("uid {} pid {}", entry.caller_uid, entry.caller_pid);
+            let detail = Some(entry.detail.clone()).filter(|detail| !detail.is_empty());
+            let about: Vec<_> = [detail, user, session, Some(caller)].into_iter().flatten().collect();
+            [
+                entry.number.to_string(),
+                stamp(entry.stamp),
+                entry.event.clone(),
+                entry.outcome.clone(),
+                entry.app.clone(),
+                about.join(", "),
+            ]
+        },
+        json: |out, entry| out.object(&AuditView::from(entry)),
+    }
+}
+
+fn roles(roles: &[String]) -> String {
+    if roles.is_empty() { "none".into() } else { roles.join(", ") }
+}
+
+#[cfg(test)]
+mod tests;

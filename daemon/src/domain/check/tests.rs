@@ -1,0 +1,144 @@
+//! Verification: who may show what, and when the answer ends.
+
+use super::*;
+use crate::domain::account::Roles;
+use crate::domain::fixture::{MINUTE, START, permit, session, user};
+use crate::domain::policy::Permit;
+use hallpass_protocol::time::Stamp;
+
+struct Case {
+    permit: Permit,
+    needs: Needs,
+    found: Found,
+    now: Millis,
+}
+
+fn cookie() -> Case {
+    let mut session = session();
+    session.cold.kind = SessionKind::Cookie;
+    let found = Found { session: Some(session), user: Some(user()), cut_offs: CutOffs::default() };
+    Case { permit: permit("shop"), needs: Needs::default(), found, now: START.plus(MINUTE) }
+}
+
+fn token() -> Case {
+    let mut case = cookie();
+    case.session().cold.kind = SessionKind::Token;
+    case
+}
+
+impl Case {
+    fn session(&mut self) -> &mut Session {
+        self.found.session.as_mut().unwrap()
+    }
+
+    fn user(&mut self) -> &mut User {
+        self.found.user.as_mut().unwrap()
+    }
+
+    fn shown(&self) -> Shown {
+        let session = session();
+        match self.found.session.as_ref().map(|session| session.cold.kind) {
+            Some(SessionKind::Token) => {
+                Shown::Access { session: session.id, user: user().id, expires: START.plus(10 * MINUTE) }
+            }
+            _ => Shown::Session(session.id),
+        }
+    }
+
+    fn verify(&self) -> Result<Millis, ErrorCode> {
+        verify(&self.permit, &self.shown(), &self.needs, &self.found, self.now)
+            .map_err(|refusal| refusal.code)
+    }
+}
+
+fn changed(mut case: Case, change: impl FnOnce(&mut Case)) -> Result<Millis, ErrorCode> {
+    change(&mut case);
+    case.verify()
+}
+
+#[test]
+fn an_answer_ends_with_whatever_ends_first() {
+    assert_eq!(cookie().verify(), Ok(START.plus(60 * MINUTE)), "idle");
+    assert_eq!(token().verify(), Ok(START.plus(10 * MINUTE)), "the token");
+    let soon = START.plus(2 * MINUTE);
+    assert_eq!(changed(token(), |case| case.session().cold.absolute_deadline = soon), Ok(soon));
+    let raised = |case: &mut Case| (case.session().hot.level, case.session().hot.level_seconds) = (2, 120);
+    assert_eq!(changed(cookie(), raised), Ok(soon), "the level");
+}
+
+#[test]
+fn one_rule_says_who_is_dead() {
+    let dead =
+        |change: fn(&mut Case)| [changed(cookie(), change), changed(token(), change)].map(Result::unwrap_err);
+    let opened = session().cold.opened;
+    assert_eq!(dead(|case| case.user().disabled = true), [ErrorCode::Revoked; 2]);
+    assert_eq!(
+        dead(|case| case.user().not_before = session().cold.opened),
+        [ErrorCode::Revoked; 2],
+        "c11: at the stamp itself"
+    );
+    assert_eq!(dead(|case| case.found.cut_offs.everything = session().cold.opened), [ErrorCode::Revoked; 2]);
+    assert_eq!(dead(|case| case.found.user = None), [ErrorCode::Revoked; 2], "c7");
+    assert_eq!(dead(|case| case.found.session = None)[0], ErrorCode::Expired, "c2");
+    assert_eq!(dead(|case| case.now = START.plus(60 * MINUTE)), [ErrorCode::Expired; 2]);
+    assert_eq!(dead(|case| case.now = case.session().cold.absolute_deadline), [ErrorCode::Expired; 2], "c4");
+    let before = Stamp(opened.0 - 1);
+    assert!(changed(cookie(), |case| case.user().not_before = before).is_ok());
+    assert!(changed(cookie(), |case| case.found.cut_offs.everything = before).is_ok());
+}
+
+#[test]
+fn a_session_token_is_good_for_its_own_app_only() {
+    assert_eq!(changed(cookie(), |case| case.permit = permit("blog")), Err(ErrorCode::InvalidToken), "c13");
+    assert!(
+        changed(token(), |case| case.permit = permit("blog")).is_ok(),
+        "an access token is for its audience"
+    );
+    let mut crossed = token();
+    crossed.session().cold.kind = SessionKind::Token;
+    let shown = Shown::Session(session().id);
+    let refusal = verify(&crossed.permit, &shown, &crossed.needs, &crossed.found, crossed.now).unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::InvalidToken, "a token session has no session token");
+}
+
+#[test]
+fn an_access_token_is_good_for_its_own_user_only() {
+    assert_eq!(
+        changed(token(), |case| case.session().cold.user = UserId::from_bytes([9; 16])),
+        Err(ErrorCode::InvalidToken)
+    );
+}
+
+#[test]
+fn roles_are_those_of_now_and_all_are_needed() {
+    let wanting = |roles: &[&str]| {
+        let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+        changed(cookie(), |case| case.needs.roles = roles)
+    };
+    assert!(wanting(&["editor"]).is_ok());
+    assert_eq!(wanting(&["editor", "admin"]), Err(ErrorCode::RoleMissing));
+    let taken_back = changed(cookie(), |case| {
+        case.needs.roles = vec!["editor".into()];
+        case.user().roles = Roles::default();
+    });
+    assert_eq!(taken_back, Err(ErrorCode::RoleMissing));
+}
+
+#[test]
+fn an_old_or_weak_proof_asks_for_a_new_one() {
+    let wanting = |age: Option<u64>, level: Option<u8>| {
+        changed(cookie(), |case| (case.needs.max_auth_age, case.needs.level) = (age, level))
+    };
+    assert!(wanting(Some(60), Some(1)).is_ok(), "a minute ago, to the millisecond");
+    assert_eq!(wanting(Some(59), None), Err(ErrorCode::Reauthenticate));
+    assert_eq!(wanting(None, Some(2)), Err(ErrorCode::Reauthenticate));
+    let raised = |now: Millis| {
+        changed(cookie(), |case| {
+            (case.session().hot.level, case.session().hot.level_seconds) = (2, 300);
+            case.needs.level = Some(2);
+            case.now = now;
+        })
+    };
+    assert!(raised(START.plus(MINUTE)).is_ok());
+    assert_eq!(raised(START.plus(5 * MINUTE)), Err(ErrorCode::Reauthenticate), "a raised level falls back");
+}

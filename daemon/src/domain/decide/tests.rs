@@ -1,0 +1,201 @@
+//! Revocations, changes of users, touches and sweeps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallpass_protocol::error::ErrorCode;
+use hallpass_protocol::id::SessionId;
+use hallpass_protocol::time::Stamp;
+
+use super::*;
+use crate::domain::account::{Change, Name, PasswordHash, Roles};
+use crate::domain::fixture::{MINUTE, START, World, permit, session, user};
+use crate::domain::policy::{Operation, Permit, Principal, Role, admit};
+use crate::domain::revocation::{Reason, Revocation};
+
+fn admin() -> Permit {
+    admit(&Arc::new(Principal { uid: 0, pid: 1, role: Role::Admin }), Operation::Administer).unwrap()
+}
+
+fn name() -> Name {
+    Name::parse("alice").unwrap()
+}
+
+fn ended(decision: &Decision) -> u64 {
+    match decision.outcome {
+        Ok(Outcome::Ended(sessions)) => sessions,
+        ref other => panic!("{other:?}"),
+    }
+}
+
+impl World {
+    fn is_alive(&self) -> bool {
+        let session = self.facts.session.as_ref().unwrap();
+        crate::domain::session::is_alive(self.facts.user.as_ref(), session, &self.facts.cut_offs, self.at.now)
+            .is_ok()
+    }
+}
+
+#[test]
+fn ending_a_session_is_idempotent_and_keeps_the_first_reason() {
+    let mut world = World::new();
+    let command = Command::Revoke(Target::Session(session().id));
+    let stamp = world.at.stamp;
+    assert_eq!(ended(&world.decide(&command)), 1);
+    assert!(!world.is_alive());
+    let revoked = world.session().hot.revoked.unwrap();
+    assert_eq!((revoked.stamp, revoked.reason), (stamp, Reason::Revoked));
+    let again = world.decide(&command);
+    assert_eq!((ended(&again), again.effects.len()), (0, 0));
+}
+
+#[test]
+fn c13_another_apps_session_is_answered_like_an_unknown_one() {
+    let command = Command::Revoke(Target::Session(session().id));
+    let mut world = World::new();
+    world.permit = permit("blog");
+    let foreign = world.decide(&command);
+    assert!(world.is_alive() && foreign.effects.is_empty());
+    world.facts.session = None;
+    let unknown = world.decide(&command);
+    assert_eq!(foreign.outcome.unwrap_err(), unknown.outcome.unwrap_err());
+    assert_eq!((foreign.audit.unwrap().session, unknown.audit.unwrap().session), (None, None));
+    let mut world = World::new();
+    world.permit = admin();
+    assert_eq!(ended(&world.decide(&command)), 1, "an administrator reaches every app's");
+}
+
+#[test]
+fn an_app_ends_its_own_sessions_of_a_user_but_one() {
+    let with = |id: u8, app: &str| {
+        let mut one = session();
+        one.id = SessionId::from_bytes([id; 16]);
+        one.cold.app = app.into();
+        one
+    };
+    let mut world = World::new();
+    world.facts.sessions = vec![with(1, "shop"), with(2, "shop"), with(3, "blog"), with(4, "shop")];
+    world.facts.sessions[3].hot.idle_deadline = START;
+    let except = Some(SessionId::from_bytes([2; 16]));
+    let decision = world.decide(&Command::Revoke(Target::UserOfApp { user: user().id, except }));
+    assert_eq!(ended(&decision), 1);
+    assert!(
+        matches!(decision.effects.as_slice(), [Effect::PutHot(id, _)] if *id == SessionId::from_bytes([1; 16]))
+    );
+}
+
+#[test]
+fn a_users_and_everybodys_sessions_end_by_one_stamp() {
+    for target in [Target::User(name()), Target::Everything] {
+        let mut world = World::new();
+        world.facts.sessions = vec![session()];
+        world.facts.known_sessions = 1;
+        world.permit = admin();
+        assert_eq!(ended(&world.decide(&Command::Revoke(target))), 1);
+        assert!(!world.is_alive());
+        let cut = world.at.stamp;
+        world.session().cold.opened = cut;
+        assert!(world.is_alive(), "a session opened after it lives");
+    }
+}
+
+#[test]
+fn disabling_a_password_and_removal_end_sessions_and_nothing_revives_them() {
+    let alive_after = |changes: &[Change]| {
+        let mut world = World::new();
+        world.permit = admin();
+        for change in changes {
+            let removes = matches!(change, Change::Remove);
+            world.decide(&Command::ChangeUser(name(), change.clone())).outcome.unwrap();
+            if removes {
+                world.facts.user = None;
+            }
+        }
+        world.is_alive()
+    };
+    assert!(!alive_after(&[Change::Disable]));
+    assert!(!alive_after(&[Change::Disable, Change::Enable]), "c11");
+    assert!(!alive_after(&[Change::SetPassword(PasswordHash("$new".into()))]), "c9");
+    assert!(!alive_after(&[Change::Remove]), "c7");
+    assert!(alive_after(&[Change::SetRoles(Roles::default())]));
+    assert!(alive_after(&[Change::Enable]));
+}
+
+#[test]
+fn a_new_password_is_a_new_credential_and_forgives_the_failures() {
+    let mut world = World::new();
+    let decision =
+        world.decide(&Command::ChangeUser(name(), Change::SetPassword(PasswordHash("$new".into()))));
+    assert_eq!(world.user().credential_version, 2);
+    assert!(
+        decision
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::ClearCredentialFailures(cleared) if *cleared == name()))
+    );
+}
+
+#[test]
+fn a_user_who_is_not_there_cannot_be_changed_and_a_name_is_taken_once() {
+    let mut world = World::new();
+    let add = Command::AddUser { name: name(), password: None, roles: Roles::default() };
+    let refused = world.decide(&add);
+    assert_eq!((refused.outcome.unwrap_err().code, refused.effects.len()), (ErrorCode::AlreadyExists, 0));
+    world.facts.user = None;
+    let missing = world.decide(&Command::ChangeUser(name(), Change::Disable));
+    assert_eq!((missing.outcome.unwrap_err().code, missing.effects.len()), (ErrorCode::NotFound, 0));
+    let stamp = world.at.stamp;
+    let Ok(Outcome::User(added)) = world.decide(&add).outcome else { panic!("not added") };
+    assert_ne!(added.id, user().id, "c7: a new user under an old name is somebody else");
+    assert_eq!(added.not_before, stamp);
+}
+
+#[test]
+fn use_is_written_down_once_a_minute_and_never_moves_the_absolute_end() {
+    let touch = Command::Touch(session().id);
+    let mut world = World::new();
+    world.session().cold.kind = SessionKind::Cookie;
+    world.after(Duration::from_secs(58));
+    assert!(world.decide(&touch).effects.is_empty(), "59 seconds");
+    world.after(Duration::from_secs(1));
+    assert_eq!(world.decide(&touch).effects.len(), 1, "a minute");
+    assert_eq!(world.session().hot.idle_deadline, START.plus(61 * MINUTE));
+    assert!(world.decide(&touch).effects.is_empty(), "written down already");
+    let end = START.plus(90 * MINUTE);
+    world.session().cold.absolute_deadline = end;
+    world.after(40 * MINUTE);
+    assert_eq!(world.decide(&touch).effects.len(), 1);
+    assert_eq!(world.session().hot.idle_deadline, end);
+    world.at.now = end;
+    assert!(world.decide(&touch).effects.is_empty(), "c4: a dead session is not revived");
+}
+
+#[test]
+fn a_sweep_moves_what_was_used_and_removes_what_is_over() {
+    let kind_and_end = |kind: SessionKind, killed: bool, now| {
+        let mut world = World::new();
+        let mut one = session();
+        one.cold.kind = kind;
+        if killed {
+            one.hot.revoked = Some(Revocation { stamp: Stamp(1), reason: Reason::Reuse });
+        }
+        world.facts.due = vec![one.hot.idle_deadline];
+        world.facts.sessions = vec![one];
+        world.at.now = now;
+        world.decide(&Command::Sweep).effects.remove(0)
+    };
+    let (idle, absolute) = (session().hot.idle_deadline, session().cold.absolute_deadline);
+    assert!(
+        matches!(kind_and_end(SessionKind::Cookie, false, idle), Effect::RemoveSession { due, .. } if due == idle)
+    );
+    for (kind, killed) in
+        [(SessionKind::Token, false), (SessionKind::Token, true), (SessionKind::Cookie, true)]
+    {
+        let effect = kind_and_end(kind, killed, idle);
+        assert!(
+            matches!(effect, Effect::MoveDeadline { from, to, .. } if (from, to) == (idle, absolute)),
+            "b19: {effect:?}"
+        );
+        assert!(matches!(kind_and_end(kind, killed, absolute), Effect::RemoveSession { .. }));
+    }
+}
