@@ -1,12 +1,14 @@
 //! The client of administrators, for the control command and its like. It needs the feature `admin` and the right to open `admin.sock`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use hallpass_protocol::admin::{
-    AddUser, AuditEntry, AuditTail, RevokeTarget, Status, UserInfo, UserPage,
+    AddUser, AuditEntry, AuditTail, Code, RevocationEntry, RevocationKey, RevokeTarget, Status, UserInfo,
+    UserPage,
 };
 use hallpass_protocol::admin::{AdminRequest, AdminResponse};
 use hallpass_protocol::auth::{Revoked, SessionPage};
@@ -165,6 +167,42 @@ impl AdminClient {
                 answer!(AdminResponse::KeyJwks),
             )
             .await
+    }
+
+    /// Gives a user another name. The old one is kept free for a while, so that nobody can step into it.
+    pub async fn user_rename(
+        &self,
+        name: impl Into<String>,
+        new_name: impl Into<String>,
+    ) -> Result<UserInfo, Error> {
+        let (name, new_name) = (name.into(), new_name.into());
+        let request = || AdminRequest::UserRename { name: name.clone(), new_name: new_name.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::UserRename)).await
+    }
+
+    /// Replaces a user's attributes; the next verification shows them.
+    pub async fn user_set_attributes(
+        &self,
+        name: impl Into<String>,
+        attributes: BTreeMap<String, String>,
+    ) -> Result<UserInfo, Error> {
+        let name = name.into();
+        let request =
+            || AdminRequest::UserSetAttributes { name: name.clone(), attributes: attributes.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::UserSetAttributes)).await
+    }
+
+    /// Makes a code with which a user sets a password once. Only the newest code of a user counts.
+    pub async fn user_code(&self, name: impl Into<String>) -> Result<Code, Error> {
+        let name = name.into();
+        let request = || AdminRequest::UserCode { name: name.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::UserCode)).await
+    }
+
+    /// What was taken back lately, oldest first, a page at a time, after the entry given.
+    pub async fn revocation_list(&self, after: Option<RevocationKey>) -> Result<Vec<RevocationEntry>, Error> {
+        let request = || AdminRequest::RevocationList { after };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::RevocationList)).await
     }
 
     /// The newest audit entries, or those after a number, oldest first.

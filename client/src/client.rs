@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hallpass_protocol::auth::{
-    AuthRequest, AuthResponse, Grant, Hello, Identity, ListSessions, Login, Needs, Refresh, Revoke, Revoked,
-    SessionPage, Verify,
+    AuthRequest, AuthResponse, ChangePassword, Context, Grant, Hello, Identity, ListSessions, Login, Needs,
+    OpenSession, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionPage, Verify,
 };
 use hallpass_protocol::limits::REQUEST_DEADLINE;
 use hallpass_protocol::paths;
@@ -85,7 +85,16 @@ impl Client {
 
     /// Checks a session or access token and says whose it is, with the roles they have now.
     pub async fn verify(&self, token: Token, needs: Needs) -> Result<Identity, Error> {
-        let verify = Verify { token, needs };
+        self.ask(Verify { token, needs, context: None }).await
+    }
+
+    /// The same, saying where the request came from: where the daemon binds sessions to devices, another device is asked to prove
+    /// the user again.
+    pub async fn verify_from(&self, token: Token, needs: Needs, context: Context) -> Result<Identity, Error> {
+        self.ask(Verify { token, needs, context: Some(context) }).await
+    }
+
+    async fn ask(&self, verify: Verify) -> Result<Identity, Error> {
         let request = || AuthRequest::Verify { request: verify.clone() };
         self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Verify)).await
     }
@@ -115,6 +124,45 @@ impl Client {
     pub async fn sessions(&self, list: ListSessions) -> Result<SessionPage, Error> {
         let request = || AuthRequest::Sessions { request: list.clone() };
         self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Sessions)).await
+    }
+
+    /// Opens a session for a user whom this app has authenticated itself, by a passkey or another provider. Needs the right `vouch`.
+    ///
+    /// Never asked twice, like [`Client::login`].
+    pub async fn open_session(&self, open: OpenSession) -> Result<Grant, Error> {
+        let request = || AuthRequest::OpenSession { request: open.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AuthResponse::OpenSession)).await
+    }
+
+    /// Proves the password of a session's user again. The grant is of a new session with a raised level, which takes the old one's
+    /// place; the old one goes on for 30 s at its old level.
+    ///
+    /// Never asked twice, like [`Client::login`].
+    pub async fn reauthenticate(&self, proof: Reauthenticate) -> Result<Grant, Error> {
+        let request = || AuthRequest::Reauthenticate { request: proof.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AuthResponse::Reauthenticate)).await
+    }
+
+    /// Changes the password of a session's user. All their sessions end at once; the grant is of a new one.
+    ///
+    /// Never asked twice: after [`ErrorCode::Unknown`](crate::ErrorCode::Unknown) either password may be the right one.
+    pub async fn change_password(&self, change: ChangePassword) -> Result<Grant, Error> {
+        let request = || AuthRequest::ChangePassword { request: change.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AuthResponse::ChangePassword)).await
+    }
+
+    /// Sets a password with a code that an administrator handed out, and opens a session.
+    ///
+    /// Never asked twice: a code is good once.
+    pub async fn redeem_code(&self, redeem: RedeemCode) -> Result<Grant, Error> {
+        let request = || AuthRequest::RedeemCode { request: redeem.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AuthResponse::RedeemCode)).await
+    }
+
+    /// A token for this app itself, for the audience named or the app's first. Needs the right `service_token`.
+    pub async fn service_token(&self, audience: Option<String>) -> Result<ServiceToken, Error> {
+        let request = || AuthRequest::ServiceToken { audience: audience.clone() };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::ServiceToken)).await
     }
 
     /// The public keys that access tokens are signed with, as a JWK set (RFC 7517).

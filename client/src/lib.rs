@@ -42,8 +42,9 @@ pub use attempt::new_attempt;
 pub use client::Client;
 pub use error::Error;
 pub use hallpass_protocol::auth::{
-    Context, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Needs, Refresh, Revoke, Revoked,
-    SessionInfo, SessionKind, SessionPage,
+    ChangePassword, Context, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Needs, OpenSession,
+    Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionInfo, SessionKind,
+    SessionPage, UserRef,
 };
 pub use hallpass_protocol::error::{ErrorClass, ErrorCode, Refusal};
 pub use hallpass_protocol::id::{BadId, DeviceId, SessionId, UserId};

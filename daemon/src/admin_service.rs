@@ -1,26 +1,30 @@
 //! The administrator's calls. One straight line for each.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use hallpass_protocol::admin::{
-    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, RevokeTarget, Status, UserInfo, UserPage,
+    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, Code, RevocationEntry, RevocationKey, RevokeTarget,
+    Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::SessionId;
-use hallpass_protocol::limits::{AUDIT_PER_PAGE, USERS_PER_PAGE};
-use hallpass_protocol::secret::Password;
+use hallpass_protocol::limits::{AUDIT_PER_PAGE, REVOCATIONS_PER_PAGE, USERS_PER_PAGE};
+use hallpass_protocol::secret::{Password, Token};
 use tarpc::context;
 
+use crate::auth_service::context::code_hash;
 use crate::auth_service::{ended, session_page};
 use crate::connection::guarded;
-use crate::domain::account::{Change, Name, Roles, User, no_such_user};
+use crate::domain::account::{Attributes, Change, Name, Roles, User, no_such_user};
 use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
 use crate::domain::policy::{Operation, Permit, Principal, admit};
 use crate::domain::revocation::Target;
 use crate::shared::{Shared, unreadable};
-use crate::store::AuditRecord;
+use crate::store::{AuditRecord, Listed};
 
 /// The administrator's service, for one caller.
 #[derive(Clone)]
@@ -107,6 +111,32 @@ impl Admin for AdminService {
         .await
     }
 
+    async fn user_rename(self, _: context::Context, name: String, new_name: String) -> Answer<UserInfo> {
+        guarded(async { self.change(name, Change::Rename(Name::parse(&new_name)?)).await }).await
+    }
+
+    async fn user_set_attributes(
+        self,
+        _: context::Context,
+        name: String,
+        attributes: BTreeMap<String, String>,
+    ) -> Answer<UserInfo> {
+        guarded(async { self.change(name, Change::SetAttributes(Attributes::parse(attributes)?)).await })
+            .await
+    }
+
+    async fn user_code(self, _: context::Context, name: String) -> Answer<Code> {
+        guarded(self.make_code(name)).await
+    }
+
+    async fn revocation_list(
+        self,
+        _: context::Context,
+        after: Option<RevocationKey>,
+    ) -> Answer<Vec<RevocationEntry>> {
+        guarded(async { self.list_revocations(after) }).await
+    }
+
     async fn audit_tail(self, _: context::Context, request: AuditTail) -> Answer<Vec<AuditEntry>> {
         guarded(async { self.answer_audit(&request) }).await
     }
@@ -184,9 +214,39 @@ impl AdminService {
         let target = match target {
             RevokeTarget::Session(session) => Target::Session(session),
             RevokeTarget::User(name) => Target::User(Name::parse(&name)?),
+            RevokeTarget::App(app) if self.shared.callers.knows_app(&app) => Target::App(app),
+            RevokeTarget::App(_) => {
+                let message = "there is no app of that name in hallpass.toml";
+                return Err(Refusal::because(ErrorCode::NotFound, message));
+            }
             RevokeTarget::All => Target::Everything,
         };
         ended(self.shared.write(permit, Command::Revoke(target)).await?)
+    }
+
+    /// Makes a code of 128 random bits. It is shown here and never again; the store keeps a hash of it.
+    async fn make_code(&self, name: String) -> Answer<Code> {
+        let permit = self.admit()?;
+        let name = Name::parse(&name)?;
+        let random: [u8; 16] =
+            self.shared.entropy.bytes().map_err(|_| Refusal::new(ErrorCode::Unavailable))?;
+        let code = Token::new(format!("hpc_{}", Base64UrlUnpadded::encode_string(&random)));
+        let change = Change::SetCode(code_hash(&code));
+        match self.shared.write(permit, Command::ChangeUser(name, change)).await? {
+            Outcome::User(User { code: Some(made), .. }) => Ok(Code { code, expires: made.expires }),
+            _ => Err(Refusal::new(ErrorCode::Internal)),
+        }
+    }
+
+    fn list_revocations(&self, after: Option<RevocationKey>) -> Answer<Vec<RevocationEntry>> {
+        let _permit = self.admit()?;
+        let after = after.map(|key| (key.stamp, key.place));
+        let listed =
+            self.shared.snapshot()?.revocations_after(after, REVOCATIONS_PER_PAGE).map_err(unreadable)?;
+        Ok(listed
+            .into_iter()
+            .map(|((stamp, place), what)| revocation(RevocationKey { stamp, place }, what))
+            .collect())
     }
 
     fn answer_audit(&self, request: &AuditTail) -> Answer<Vec<AuditEntry>> {
@@ -214,10 +274,21 @@ fn user_info(user: User) -> UserInfo {
         user_id: user.id,
         name: user.name.as_str().to_owned(),
         roles: user.roles.as_slice().to_vec(),
+        attributes: user.attributes.as_map().clone(),
         disabled: user.disabled,
         has_password: user.password.is_some(),
         created: user.id.created(),
     }
+}
+
+fn revocation(key: RevocationKey, what: Listed) -> RevocationEntry {
+    let (kind, id) = match what {
+        Listed::Session(session) => ("session", session.to_string()),
+        Listed::User(user) => ("user", user.to_string()),
+        Listed::App(app) => ("app", app),
+        Listed::Everything => ("everything", String::new()),
+    };
+    RevocationEntry { key, kind: kind.to_owned(), id }
 }
 
 fn audit_entry(number: u64, record: AuditRecord) -> AuditEntry {

@@ -1,31 +1,30 @@
 //! The apps' calls: what is on the wire becomes a command or a check, and the outcome an answer. One straight line for each.
 
+pub(crate) mod context;
+mod proofs;
+
 use std::sync::Arc;
 
 use hallpass_protocol::auth::{
-    Answer, Auth, AuthRequest, Context, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Refresh,
-    Revoke, Revoked, SessionInfo, SessionPage, Verify,
+    Answer, Auth, AuthRequest, ChangePassword, Context, Grant, GrantedTokens, Hello, Identity, ListSessions,
+    Login, OpenSession, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionInfo,
+    SessionPage, Verify,
 };
 use hallpass_protocol::error::{ErrorCode, Refusal};
-use hallpass_protocol::jws::{AccessClaims, Refused};
-use hallpass_protocol::limits::{
-    DEVICE_FINGERPRINT_BYTES, DEVICE_LABEL_BYTES, SESSIONS_PER_PAGE, TOKEN_BYTES, USER_AGENT_BYTES,
-};
-use hallpass_protocol::secret::{AttemptId, Token};
+use hallpass_protocol::jws::{AccessClaims, Refused, jti};
+use hallpass_protocol::limits::{SESSIONS_PER_PAGE, TOKEN_BYTES};
+use hallpass_protocol::secret::Token;
 use hallpass_protocol::time::Millis;
 use hallpass_protocol::token::{Subject, TokenKind};
-use sha2::{Digest, Sha256};
-use tarpc::context;
+use tarpc::context as call;
 
 use crate::connection::guarded;
-use crate::domain::check::{self, Shown};
-use crate::domain::command::{self, Command, RefreshCommand, Settle};
+use crate::domain::check::{self, Asked, Shown};
+use crate::domain::command::{Command, RefreshCommand};
 use crate::domain::effect::{GrantPlan, Outcome, Tokens};
-use crate::domain::family::{AttemptHash, ContextTag};
 use crate::domain::policy::{Operation, Permit, Principal, admit};
-use crate::domain::revocation::Target;
-use crate::domain::session::{Origin, Session, is_alive, wants_touch};
-use crate::domain::throttle::Source;
+use crate::domain::revocation::{Target, Which};
+use crate::domain::session::{Session, is_alive, wants_touch};
 use crate::shared::{Shared, unreadable};
 
 /// The apps' service, for one caller.
@@ -41,31 +40,51 @@ pub(crate) fn is_cheap(request: &AuthRequest) -> bool {
 }
 
 impl Auth for AuthService {
-    async fn hello(self, _: context::Context) -> Answer<Hello> {
+    async fn hello(self, _: call::Context) -> Answer<Hello> {
         guarded(async { self.answer_hello() }).await
     }
 
-    async fn login(self, _: context::Context, request: Login) -> Answer<Grant> {
+    async fn login(self, _: call::Context, request: Login) -> Answer<Grant> {
         guarded(self.answer_login(request)).await
     }
 
-    async fn verify(self, _: context::Context, request: Verify) -> Answer<Identity> {
+    async fn verify(self, _: call::Context, request: Verify) -> Answer<Identity> {
         guarded(async { self.answer_verify(&request) }).await
     }
 
-    async fn refresh(self, _: context::Context, request: Refresh) -> Answer<Grant> {
+    async fn refresh(self, _: call::Context, request: Refresh) -> Answer<Grant> {
         guarded(self.answer_refresh(request)).await
     }
 
-    async fn revoke(self, _: context::Context, request: Revoke) -> Answer<Revoked> {
+    async fn revoke(self, _: call::Context, request: Revoke) -> Answer<Revoked> {
         guarded(self.answer_revoke(request)).await
     }
 
-    async fn sessions(self, _: context::Context, request: ListSessions) -> Answer<SessionPage> {
+    async fn sessions(self, _: call::Context, request: ListSessions) -> Answer<SessionPage> {
         guarded(async { self.answer_sessions(&request) }).await
     }
 
-    async fn jwks(self, _: context::Context) -> Answer<String> {
+    async fn open_session(self, _: call::Context, request: OpenSession) -> Answer<Grant> {
+        guarded(self.answer_open_session(request)).await
+    }
+
+    async fn reauthenticate(self, _: call::Context, request: Reauthenticate) -> Answer<Grant> {
+        guarded(self.answer_reauthenticate(request)).await
+    }
+
+    async fn change_password(self, _: call::Context, request: ChangePassword) -> Answer<Grant> {
+        guarded(self.answer_change_password(request)).await
+    }
+
+    async fn redeem_code(self, _: call::Context, request: RedeemCode) -> Answer<Grant> {
+        guarded(self.answer_redeem_code(request)).await
+    }
+
+    async fn service_token(self, _: call::Context, audience: Option<String>) -> Answer<ServiceToken> {
+        guarded(async { self.answer_service_token(audience.as_deref()) }).await
+    }
+
+    async fn jwks(self, _: call::Context) -> Answer<String> {
         guarded(async {
             let _permit = admit(&self.caller, Operation::Jwks)?;
             Ok(self.shared.keys.jwks().to_owned())
@@ -91,62 +110,27 @@ impl AuthService {
         })
     }
 
-    /// Counts the try, hashes the password, and settles the result. Every way to fail does the same work.
-    async fn answer_login(&self, request: Login) -> Answer<Grant> {
-        let permit = admit(&self.caller, Operation::Login)?;
-        let (origin, tag) = origin(&request.context)?;
-        let login = command::Login {
-            name: request.name,
-            source: Source {
-                app: permit.app().to_owned(),
-                address: origin.ip.map(|ip| ip.to_string()).unwrap_or_default(),
-            },
-            device: request.device_token.as_ref().and_then(|token| self.known_device(token)),
-        };
-        let Outcome::Attempt(attempt) =
-            self.shared.write(permit.clone(), Command::Attempt(login.clone())).await?
-        else {
-            return Err(Refusal::new(ErrorCode::Internal));
-        };
-        let against = attempt.credential.as_ref().map(|credential| credential.hash.clone());
-        let checked = self.shared.hasher.check(&request.password, against).await?;
-        let settle = Settle {
-            login,
-            proved: attempt.credential.filter(|_| checked.fits),
-            rehash: checked.rehash,
-            retry_after: attempt.retry_after,
-            kind: request.kind,
-            audience: request.audience,
-            origin,
-            tag,
-        };
-        self.granted(self.shared.write(permit, Command::Settle(Box::new(settle))).await?)
-    }
-
-    fn known_device(
-        &self,
-        token: &Token,
-    ) -> Option<(hallpass_protocol::id::UserId, hallpass_protocol::id::DeviceId)> {
-        match self.shared.keys.unseal(token) {
-            Some(Subject::Device(user, device)) => Some((user, device)),
-            _ => None,
-        }
-    }
-
     fn answer_verify(&self, request: &Verify) -> Answer<Identity> {
         let permit = admit(&self.caller, Operation::Verify)?;
         let now = self.shared.clock.now();
         let shown = self.shown(&permit, &request.token, request.needs.audience.as_deref(), now)?;
+        let fingerprint = match &request.context {
+            Some(context) => context::origin(context)?.0.fingerprint,
+            None => None,
+        };
         let found = self.shared.snapshot()?.found(shown.session()).map_err(unreadable)?;
-        let expires_at = check::verify(&permit, &shown, &request.needs, &found, now)?;
+        let binding = self.shared.binding;
+        let asked = Asked { permit: &permit, shown, needs: &request.needs, fingerprint, binding, now };
+        let expires_at = check::verify(&asked, &found)?;
         let (session, user) = found.session.zip(found.user).ok_or(ErrorCode::Expired)?;
         if wants_touch(&session, now) {
-            self.shared.touch(permit, session.id);
+            self.shared.touch(permit, session.id, fingerprint);
         }
         Ok(Identity {
             user_id: user.id,
             name: user.name.as_str().to_owned(),
             roles: user.roles.as_slice().to_vec(),
+            attributes: user.attributes.as_map().clone(),
             session_id: session.id,
             level: check::level(&session, now),
             app: session.cold.app,
@@ -179,11 +163,11 @@ impl AuthService {
 
     async fn answer_refresh(&self, request: Refresh) -> Answer<Grant> {
         let permit = admit(&self.caller, Operation::Refresh)?;
-        let (origin, tag) = origin(&request.context)?;
+        let (origin, tag) = context::origin(&request.context)?;
         let Some(Subject::Refresh(session, counter)) = self.shared.keys.unseal(&request.token) else {
             return Err(Refusal::new(ErrorCode::InvalidToken));
         };
-        let attempt = request.attempt.as_ref().map(attempt_hash);
+        let attempt = request.attempt.as_ref().map(context::attempt_hash);
         let refresh = RefreshCommand { session, counter, attempt, audience: request.audience, origin, tag };
         self.granted(self.shared.write(permit, Command::Refresh(Box::new(refresh))).await?)
     }
@@ -193,7 +177,10 @@ impl AuthService {
         let target = match request {
             Revoke::Token(token) => Target::Session(self.session_of(&permit, &token)?),
             Revoke::Session(session) => Target::Session(session),
-            Revoke::User { user, except } => Target::UserOfApp { user, except },
+            Revoke::User { user, except } => {
+                Target::UserOfApp { user, which: except.map_or(Which::All, Which::AllBut) }
+            }
+            Revoke::Device { user, label } => Target::UserOfApp { user, which: Which::Device(label) },
         };
         ended(self.shared.write(permit, Command::Revoke(target)).await?)
     }
@@ -222,6 +209,20 @@ impl AuthService {
     fn answer_sessions(&self, request: &ListSessions) -> Answer<SessionPage> {
         let permit = admit(&self.caller, Operation::Sessions)?;
         session_page(&self.shared, &permit, request)
+    }
+
+    /// A token for the app itself. It rests on nothing but who calls, which the kernel says; so it is signed here and written nowhere.
+    fn answer_service_token(&self, audience: Option<&str>) -> Answer<ServiceToken> {
+        let permit = admit(&self.caller, Operation::ServiceToken)?;
+        let audience = permit.audience(audience)?;
+        let now = self.shared.clock.now();
+        let fresh = self.shared.entropy.fresh()?;
+        let expires =
+            Millis::from_u64(now.plus(self.shared.lifetimes.jittered_access(fresh.jitter)).as_secs() * 1000);
+        let stamp = self.shared.writer.visible();
+        let token =
+            self.shared.keys.sign_service(permit.app(), &audience, now, expires, jti(stamp.0, fresh.jti));
+        Ok(ServiceToken { token: token.map_err(|_| Refusal::new(ErrorCode::Internal))?, expires })
     }
 
     /// Makes the tokens that a decision has granted.
@@ -306,57 +307,6 @@ fn session_info(session: Session) -> SessionInfo {
             device_fingerprint: None,
         },
     }
-}
-
-/// What an app says of a request's origin, within bounds.
-fn origin(context: &Context) -> Answer<(Origin, ContextTag)> {
-    let too_long = |text: &Option<String>, most: usize| text.as_ref().is_some_and(|text| text.len() > most);
-    if too_long(&context.device_label, DEVICE_LABEL_BYTES) {
-        return Err(Refusal::because(
-            ErrorCode::InvalidRequest,
-            format!("a device label has at most {DEVICE_LABEL_BYTES} bytes"),
-        ));
-    }
-    if too_long(&context.device_fingerprint, DEVICE_FINGERPRINT_BYTES) {
-        return Err(Refusal::because(
-            ErrorCode::InvalidRequest,
-            format!("a device fingerprint has at most {DEVICE_FINGERPRINT_BYTES} bytes"),
-        ));
-    }
-    let user_agent = context
-        .user_agent
-        .as_ref()
-        .map(|agent| agent[..agent.floor_char_boundary(USER_AGENT_BYTES)].to_owned());
-    let address = context.ip.map(|ip| ip.to_string()).unwrap_or_default();
-    let tag: [u8; 2] = short_hash(&[
-        b"hallpass context v1",
-        address.as_bytes(),
-        user_agent.as_deref().unwrap_or_default().as_bytes(),
-    ]);
-    let fingerprint = context
-        .device_fingerprint
-        .as_ref()
-        .map(|text| short_hash(&[b"hallpass fingerprint v1", text.as_bytes()]));
-    let origin =
-        Origin { ip: context.ip, user_agent, device_label: context.device_label.clone(), fingerprint };
-    Ok((origin, ContextTag(u16::from_be_bytes(tag))))
-}
-
-fn attempt_hash(attempt: &AttemptId) -> AttemptHash {
-    AttemptHash(short_hash(&[b"hallpass attempt v1", attempt.expose()]))
-}
-
-/// The first bytes of SHA-256 over parts that are kept apart.
-fn short_hash<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    let full: [u8; 32] = hash.finalize().into();
-    let mut short = [0; N];
-    short.copy_from_slice(&full[..N]);
-    short
 }
 
 /// Whether a token's text is worth looking at; longer ones cannot be ours.

@@ -81,6 +81,8 @@ pub(crate) struct LifetimesConfig {
     pub(crate) idle: Option<Within<60, 34_560_000>>,
     /// A session in any case, 1 minute to 400 days.
     pub(crate) absolute: Option<Within<60, 34_560_000>>,
+    /// A level that another proof has raised, 1 minute to 1 day.
+    pub(crate) level: Option<Within<60, 86_400>>,
 }
 
 /// Sets of lifetimes that go together.
@@ -203,9 +205,9 @@ pub(crate) struct AppConfig {
 struct Audience(#[serde(deserialize_with = "label")] String);
 
 impl AppConfig {
-    /// What the app may do: everything an app can, where nothing is said.
+    /// What the app may do: the usual, where nothing is said.
     pub(crate) fn rights(&self) -> Vec<Right> {
-        self.rights.clone().unwrap_or_else(|| Right::ALL.to_vec())
+        self.rights.clone().unwrap_or_else(|| Right::USUAL.to_vec())
     }
 
     /// The audiences it may ask for: its own name, where nothing is said.
@@ -290,7 +292,7 @@ impl Config {
             uids: vec![uid],
             groups: Vec::new(),
             gids: Vec::new(),
-            rights: None,
+            rights: Some(Right::ALL.to_vec()),
             audiences: None,
         };
         Self { admin: AdminConfig { uids: vec![uid] }, app: vec![app], ..Self::default() }
@@ -339,6 +341,7 @@ impl LifetimesConfig {
             access: self.access.map_or(access, |set| set.0),
             idle: self.idle.map_or(idle, |set| set.0),
             absolute: self.absolute.map_or(absolute, |set| set.0),
+            level: self.level.map_or(15 * MINUTE, |set| set.0),
         }
     }
 }

@@ -101,8 +101,9 @@ impl Daemon {
 
         let clock = Arc::new(Clock::starting_at(parts.time, store.time_floor()));
         let (alive, failed) = oneshot::channel();
-        let (writer, thread) =
-            store.start_writer(Arc::clone(&clock), parts.config.policy(), keys.active(), alive)?;
+        let policy = parts.config.policy();
+        let (lifetimes, binding) = (policy.lifetimes, policy.rotation.binding);
+        let (writer, thread) = store.start_writer(Arc::clone(&clock), policy, keys.active(), alive)?;
         let hasher = Hasher::new(&parts.config.password_policy(), entropy.clone())
             .map_err(|refusal| DaemonError::Other(format!("cannot hash passwords: {refusal}")))?;
         let limits = parts.config.limits;
@@ -114,8 +115,11 @@ impl Daemon {
             hasher,
             clock,
             entropy,
+            callers: Arc::clone(&callers),
             places: Places::new(limits.connections, limits.connections_per_uid),
             issuer: parts.config.issuer,
+            lifetimes,
+            binding,
             state_dir: parts.state_dir,
             touching: Mutex::new(HashSet::new()),
         });

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use chacha20poly1305::aead::{Aead, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use ed25519_dalek::{Signer, SigningKey};
-use hallpass_protocol::jws::{self, AccessClaims, Jwk, JwkSet, KeySet, Refused};
+use hallpass_protocol::jws::{self, AccessClaims, Jwk, JwkSet, KeySet, Refused, ServiceClaims};
 use hallpass_protocol::secret::Token;
+use hallpass_protocol::time::Millis;
 use hallpass_protocol::token::{Body, MAC_BYTES, MacKeyId, Sealed, Subject, TokenKind};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
@@ -236,6 +237,27 @@ impl KeyRing {
     pub(crate) fn sign(&self, plan: &AccessPlan) -> Result<Token, jws::TooLarge> {
         let claims = self.claims(plan);
         jws::encode(&claims, &plan.kid, |input| self.signing.sign(input).to_bytes()).map(Token::new)
+    }
+
+    /// Signs a token for an app itself.
+    pub(crate) fn sign_service(
+        &self,
+        app: &str,
+        audience: &str,
+        issued: Millis,
+        expires: Millis,
+        jti: String,
+    ) -> Result<Token, jws::TooLarge> {
+        let claims = ServiceClaims {
+            iss: self.issuer.clone(),
+            sub: format!("app:{app}"),
+            aud: audience.to_owned(),
+            client_id: app.to_owned(),
+            exp: expires.as_secs(),
+            iat: issued.as_secs(),
+            jti,
+        };
+        jws::encode_service(&claims, &self.kid, |input| self.signing.sign(input).to_bytes()).map(Token::new)
     }
 
     fn claims(&self, plan: &AccessPlan) -> AccessClaims {

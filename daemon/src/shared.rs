@@ -8,9 +8,11 @@ use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::SessionId;
 use hallpass_protocol::time::Millis;
 
+use crate::caller::Callers;
 use crate::clock::Clock;
-use crate::domain::command::Command;
+use crate::domain::command::{Command, Lifetimes};
 use crate::domain::effect::Outcome;
+use crate::domain::family::Binding;
 use crate::domain::policy::Permit;
 use crate::entropy::Entropy;
 use crate::keys::KeyRing;
@@ -27,7 +29,10 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<Clock>,
     pub(crate) entropy: Entropy,
     pub(crate) places: Places,
+    pub(crate) callers: Arc<Callers>,
     pub(crate) issuer: String,
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) binding: Binding,
     pub(crate) state_dir: PathBuf,
     pub(crate) started: Millis,
     pub(crate) touching: Mutex<HashSet<SessionId>>,
@@ -46,14 +51,14 @@ impl Shared {
     }
 
     /// Has the use of a session written down, without making anybody wait for it. One that is being written down already is not again.
-    pub(crate) fn touch(self: &Arc<Self>, permit: Permit, session: SessionId) {
+    pub(crate) fn touch(self: &Arc<Self>, permit: Permit, session: SessionId, fingerprint: Option<[u8; 16]>) {
         if !self.touching().insert(session) {
             return;
         }
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             // A touch that is lost costs a minute of idle time at the most; the next use brings another.
-            if let Err(refusal) = shared.write(permit, Command::Touch(session)).await {
+            if let Err(refusal) = shared.write(permit, Command::Touch(session, fingerprint)).await {
                 tracing::debug!(code = %refusal.code, "a touch was not written");
             }
             shared.touching().remove(&session);

@@ -2,11 +2,13 @@
 //!
 //! Methods are only ever added at the end: their position is what crosses the wire.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{Answer, Revoked, SessionPage};
 use crate::id::{SessionId, UserId};
-use crate::secret::Password;
+use crate::secret::{Password, Token};
 use crate::time::{Millis, Stamp};
 
 /// What an administrator asks of the daemon.
@@ -38,6 +40,14 @@ pub trait Admin {
     async fn key_jwks() -> Answer<String>;
     /// The newest audit entries, or those after a number, oldest first.
     async fn audit_tail(request: AuditTail) -> Answer<Vec<AuditEntry>>;
+    /// Gives a user another name. The old one is kept free for a while, so that nobody can step into it.
+    async fn user_rename(name: String, new_name: String) -> Answer<UserInfo>;
+    /// Replaces a user's attributes.
+    async fn user_set_attributes(name: String, attributes: BTreeMap<String, String>) -> Answer<UserInfo>;
+    /// Makes a code with which a user sets a password once. Only the newest code of a user counts.
+    async fn user_code(name: String) -> Answer<Code>;
+    /// What was taken back lately, oldest first, after an entry, a page at a time.
+    async fn revocation_list(after: Option<RevocationKey>) -> Answer<Vec<RevocationEntry>>;
 }
 
 /// How the daemon is doing.
@@ -93,6 +103,8 @@ pub struct UserInfo {
     pub name: String,
     /// Their roles.
     pub roles: Vec<String>,
+    /// What else is kept of them.
+    pub attributes: BTreeMap<String, String>,
     /// Whether they are kept from logging in.
     pub disabled: bool,
     /// Whether they have a password.
@@ -117,8 +129,39 @@ pub enum RevokeTarget {
     Session(SessionId),
     /// All of the user with this name.
     User(String),
+    /// All that this app opened.
+    App(String),
     /// Every session there is.
     All,
+}
+
+/// A code with which a user sets a password once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Code {
+    /// The code, to be handed to the user and nobody else.
+    pub code: Token,
+    /// When it ends.
+    pub expires: Millis,
+}
+
+/// Where an entry stands in the revocation list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevocationKey {
+    /// When it was taken back, in the order of all changes.
+    pub stamp: Stamp,
+    /// Its place among what was taken back at that stamp.
+    pub place: u16,
+}
+
+/// Something that was taken back: access tokens that it concerns, with a stamp not above its own, are dead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevocationEntry {
+    /// Where it stands.
+    pub key: RevocationKey,
+    /// What: `session`, `user`, `app` or `everything`.
+    pub kind: String,
+    /// Which: its identifier or name, as tokens carry it; empty for everything.
+    pub id: String,
 }
 
 /// Which audit entries to show.

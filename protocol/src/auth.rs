@@ -2,6 +2,7 @@
 //!
 //! Methods are only ever added at the end: their position is what crosses the wire.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,16 @@ pub trait Auth {
     async fn sessions(request: ListSessions) -> Answer<SessionPage>;
     /// The public keys that access tokens are signed with, as a JWK set (RFC 7517).
     async fn jwks() -> Answer<String>;
+    /// Opens a session for a user whom the calling app has authenticated itself. Needs the right `vouch`.
+    async fn open_session(request: OpenSession) -> Answer<Grant>;
+    /// Proves the password of a session's user again: a new session with a raised level takes the old one's place.
+    async fn reauthenticate(request: Reauthenticate) -> Answer<Grant>;
+    /// Changes the password of a session's user. All their sessions end; a new one takes the place of the one shown.
+    async fn change_password(request: ChangePassword) -> Answer<Grant>;
+    /// Sets a password with a code that an administrator handed out, and opens a session.
+    async fn redeem_code(request: RedeemCode) -> Answer<Grant>;
+    /// A token for the calling app itself. Needs the right `service_token`.
+    async fn service_token(audience: Option<String>) -> Answer<ServiceToken>;
 }
 
 /// Who is at each end of a connection.
@@ -99,6 +110,78 @@ pub struct Login {
     pub context: Context,
 }
 
+/// A request to open a session for a user whom the app has authenticated itself, by a passkey or another provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenSession {
+    /// The user.
+    pub user: UserRef,
+    /// The kind of session to open.
+    pub kind: SessionKind,
+    /// The audience of the access token; the app's first when none is named.
+    pub audience: Option<String>,
+    /// How the user proved who they are (RFC 8176): one to three words of at most eight small letters.
+    pub amr: Vec<String>,
+    /// Where the request came from.
+    pub context: Context,
+}
+
+/// A user, by either of their names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UserRef {
+    /// By what never changes.
+    Id(UserId),
+    /// By what they log in with.
+    Name(String),
+}
+
+/// A request to prove a session's user again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Reauthenticate {
+    /// The session token or an access token of the session.
+    pub token: Token,
+    /// The user's password.
+    pub password: Password,
+    /// The audience of the access token; the app's first when none is named. Also that of an access token that is shown.
+    pub audience: Option<String>,
+    /// Where the request came from.
+    pub context: Context,
+}
+
+/// A request to change the password of a session's user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChangePassword {
+    /// The proof that it is the user who asks.
+    pub proof: Reauthenticate,
+    /// The password to set.
+    pub new_password: Password,
+}
+
+/// A request to set a password with a code.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RedeemCode {
+    /// The user's name.
+    pub name: String,
+    /// The code, as it was handed out.
+    pub code: Token,
+    /// The password to set.
+    pub new_password: Password,
+    /// The kind of session to open.
+    pub kind: SessionKind,
+    /// The audience of the access token; the app's first when none is named.
+    pub audience: Option<String>,
+    /// Where the request came from.
+    pub context: Context,
+}
+
+/// A token that says which app its bearer is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ServiceToken {
+    /// The token: a JWS of its own type, which is never accepted as a user's.
+    pub token: Token,
+    /// When it ends.
+    pub expires: Millis,
+}
+
 /// What a login or a refresh gives.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Grant {
@@ -144,6 +227,8 @@ pub struct Verify {
     pub token: Token,
     /// What the identity must meet.
     pub needs: Needs,
+    /// Where the request came from, where device binding is to be looked at.
+    pub context: Option<Context>,
 }
 
 /// What a verified identity must meet beyond being alive.
@@ -168,6 +253,8 @@ pub struct Identity {
     pub name: String,
     /// The roles they have now.
     pub roles: Vec<String>,
+    /// What else the administrators keep of them.
+    pub attributes: BTreeMap<String, String>,
     /// The session.
     pub session_id: SessionId,
     /// The app that opened it.
@@ -210,6 +297,13 @@ pub enum Revoke {
         user: UserId,
         /// The one to leave alive.
         except: Option<SessionId>,
+    },
+    /// All of a user's with the calling app on devices of this label.
+    Device {
+        /// Whose.
+        user: UserId,
+        /// The label, as it was given at the login.
+        label: String,
     },
 }
 

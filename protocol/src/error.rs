@@ -113,6 +113,8 @@ error_codes! {
     AlreadyExists = "already_exists", Invalid, "that name is taken; choose another or remove the user first";
     /// The password breaks the password policy.
     WeakPassword = "weak_password", Invalid, "the password does not meet the policy";
+    /// The access token was signed with a key that is no longer accepted.
+    TokenStale = "token_stale", Refresh, "the access token was signed with a key that is no longer accepted; refresh it";
     /// The user has as many sessions as the policy allows, and the policy refuses more.
     TooManySessions = "too_many_sessions", Forbidden, "the user has as many sessions as allowed; end one first";
 }

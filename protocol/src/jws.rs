@@ -11,6 +11,7 @@
 mod encode;
 mod json;
 mod keys;
+mod service;
 mod verify;
 
 #[cfg(test)]
@@ -21,8 +22,9 @@ use std::borrow::Cow;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 
-pub use encode::{TooLarge, encode, encoded_len};
+pub use encode::{TooLarge, encode, encode_service, encoded_len};
 pub use keys::{Jwk, JwkSet, JwksError, KeySet, thumbprint};
+pub use service::{ServiceClaims, ServiceVerifier};
 pub use verify::{MAX_SKEW, Refused, Verifier};
 
 /// The longest token that is looked at, in bytes. Longer ones are refused before anything is decoded.
@@ -101,6 +103,9 @@ const ALGORITHM: &str = "EdDSA";
 
 /// The type of an access token (RFC 9068), which keeps every other kind of signed text from passing as one.
 const TYPE: &str = "at+jwt";
+
+/// The type of a token for an app itself. It is ours alone, so no other reader takes one for anything else.
+const SERVICE_TYPE: &str = "service+jwt";
 
 /// The header in the order in which it is written.
 #[derive(Serialize, Deserialize)]

@@ -27,6 +27,15 @@ pub const USER_AGENT_BYTES: usize = 256;
 pub const DEVICE_LABEL_BYTES: usize = 64;
 /// Longest device fingerprint, in bytes.
 pub const DEVICE_FINGERPRINT_BYTES: usize = 256;
+/// Most attributes a user can have.
+pub const ATTRIBUTES: usize = 16;
+/// Longest name of an attribute, in bytes.
+pub const ATTRIBUTE_NAME_BYTES: usize = 32;
+/// Longest value of an attribute, in bytes.
+pub const ATTRIBUTE_VALUE_BYTES: usize = 128;
+/// Most methods of proof that an app can vouch for, each of at most 8 bytes; they must fit an access token.
+pub const AMR: usize = 3;
+
 /// Longest token text that is looked at, in bytes.
 pub const TOKEN_BYTES: usize = 4096;
 
@@ -34,10 +43,15 @@ pub const TOKEN_BYTES: usize = 4096;
 pub const SESSIONS_PER_PAGE: usize = 20;
 /// Most users in one page of an answer, so that the page always fits [`ADMIN_FRAME`].
 pub const USERS_PER_PAGE: usize = 20;
+/// Most revocations in one page of an answer, so that the page always fits [`ADMIN_FRAME`].
+pub const REVOCATIONS_PER_PAGE: usize = 100;
 /// Most audit entries in one page of an answer, so that the page always fits [`ADMIN_FRAME`].
 pub const AUDIT_PER_PAGE: usize = 50;
 
 // A page of the widest rows must fit its frame: an oversize answer would end the connection for everyone on it.
 const _: () = assert!(SESSIONS_PER_PAGE * 768 <= AUTH_FRAME);
-const _: () = assert!(USERS_PER_PAGE * (ROLES * (NAME_BYTES + 1) + 256) <= ADMIN_FRAME);
+const _: () = assert!(
+    USERS_PER_PAGE * (512 + ATTRIBUTES * (ATTRIBUTE_NAME_BYTES + ATTRIBUTE_VALUE_BYTES + 2)) <= ADMIN_FRAME
+);
+const _: () = assert!(REVOCATIONS_PER_PAGE * 256 <= ADMIN_FRAME);
 const _: () = assert!(AUDIT_PER_PAGE * 1024 <= ADMIN_FRAME);

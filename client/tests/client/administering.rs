@@ -1,9 +1,12 @@
 //! The administrator's client: the same connection with other calls.
 
+use std::collections::BTreeMap;
+
 use hallpass_client::admin::{
-    AddUser, AdminClient, AuditEntry, AuditTail, RevokeTarget, Status, UserInfo, UserPage,
+    AddUser, AdminClient, AuditEntry, AuditTail, Code, RevocationEntry, RevocationKey, RevokeTarget, Status,
+    UserInfo, UserPage,
 };
-use hallpass_client::{ErrorCode, Millis, Password, Refusal, Revoked, SessionId, SessionPage, UserId};
+use hallpass_client::{ErrorCode, Millis, Password, Refusal, Revoked, SessionId, SessionPage, Token, UserId};
 use hallpass_protocol::admin::Admin;
 use hallpass_protocol::auth::Answer;
 use hallpass_protocol::hello::Service;
@@ -64,10 +67,23 @@ async fn every_call_has_its_own_answer() {
     assert_eq!(client.user_enable("bob").await.unwrap().name, "bob");
     assert_eq!(client.session_list("bob", None).await.unwrap().next, None);
     assert_eq!(client.key_jwks().await.unwrap(), "{}");
+    assert_eq!(client.user_rename("bob", "rob").await.unwrap().name, "rob");
+    assert_eq!(client.user_code("bob").await.unwrap().code.expose(), "hpc_fake");
+    assert!(client.revocation_list(None).await.unwrap().is_empty());
     assert!(client.audit_tail(AuditTail { after: None, count: 1 }).await.unwrap().is_empty());
     assert_eq!(
         fake.calls(),
-        ["status", "user_list", "user_enable", "session_list", "key_jwks", "audit_tail"]
+        [
+            "status",
+            "user_list",
+            "user_enable",
+            "session_list",
+            "key_jwks",
+            "user_rename",
+            "user_code",
+            "revocation_list",
+            "audit_tail"
+        ]
     );
 }
 
@@ -82,6 +98,7 @@ impl Administering {
             user_id: UserId::from_bytes([1; 16]),
             name,
             roles: Vec::new(),
+            attributes: BTreeMap::new(),
             disabled: false,
             has_password: true,
             created: Millis::from_u64(0),
@@ -126,6 +143,29 @@ impl Admin for Administering {
 
     async fn user_set_roles(self, _: Context, name: String, _: Vec<String>) -> Answer<UserInfo> {
         self.user("user_set_roles", name).await
+    }
+
+    async fn user_rename(self, _: Context, _: String, new_name: String) -> Answer<UserInfo> {
+        self.user("user_rename", new_name).await
+    }
+
+    async fn user_set_attributes(
+        self,
+        _: Context,
+        name: String,
+        _: BTreeMap<String, String>,
+    ) -> Answer<UserInfo> {
+        self.user("user_set_attributes", name).await
+    }
+
+    async fn user_code(self, _: Context, _: String) -> Answer<Code> {
+        self.0.play("user_code").await?;
+        Ok(Code { code: Token::new("hpc_fake".to_owned()), expires: Millis::MAX })
+    }
+
+    async fn revocation_list(self, _: Context, _: Option<RevocationKey>) -> Answer<Vec<RevocationEntry>> {
+        self.0.play("revocation_list").await?;
+        Ok(Vec::new())
     }
 
     async fn session_list(self, _: Context, _: String, _: Option<SessionId>) -> Answer<SessionPage> {

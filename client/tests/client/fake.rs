@@ -1,6 +1,6 @@
 //! A daemon that does with each call what the test has told it to.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use hallpass_client::{
-    AttemptId, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Millis, Refresh, Refusal, Revoke,
-    Revoked, SessionId, SessionKind, SessionPage, Token, UserId,
+    AttemptId, ChangePassword, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Millis,
+    OpenSession, Reauthenticate, RedeemCode, Refresh, Refusal, Revoke, Revoked, ServiceToken, SessionId,
+    SessionKind, SessionPage, Token, UserId,
 };
 use hallpass_protocol::auth::{Answer, Auth, Verify};
 use hallpass_protocol::codec::{End, WireCodec};
@@ -232,6 +233,31 @@ impl Auth for Hand {
         Ok(SessionPage { sessions: Vec::new(), next: None })
     }
 
+    async fn open_session(self, _: Context, _: OpenSession) -> Answer<Grant> {
+        self.play("open_session").await?;
+        Ok(grant())
+    }
+
+    async fn reauthenticate(self, _: Context, _: Reauthenticate) -> Answer<Grant> {
+        self.play("reauthenticate").await?;
+        Ok(grant())
+    }
+
+    async fn change_password(self, _: Context, _: ChangePassword) -> Answer<Grant> {
+        self.play("change_password").await?;
+        Ok(grant())
+    }
+
+    async fn redeem_code(self, _: Context, _: RedeemCode) -> Answer<Grant> {
+        self.play("redeem_code").await?;
+        Ok(grant())
+    }
+
+    async fn service_token(self, _: Context, _: Option<String>) -> Answer<ServiceToken> {
+        self.play("service_token").await?;
+        Ok(ServiceToken { token: Token::new("a.b.c".to_owned()), expires: Millis::MAX })
+    }
+
     async fn jwks(self, _: Context) -> Answer<String> {
         self.play("jwks").await?;
         Ok(r#"{"keys":[]}"#.to_owned())
@@ -244,6 +270,7 @@ fn identity(token: &str) -> Identity {
         user_id: UserId::from_bytes([1; 16]),
         name: token.to_owned(),
         roles: Vec::new(),
+        attributes: BTreeMap::new(),
         session_id: SessionId::from_bytes([2; 16]),
         app: "test".to_owned(),
         kind: SessionKind::Cookie,

@@ -12,10 +12,8 @@ use hallpass_protocol::id::{BadId, SessionId};
     name = "hallpass",
     bin_name = "hallpass",
     version,
-    about = "Asks the Hallpass session daemon on this host.",
-    after_help = "Passwords and tokens come from the terminal or from stdin, never from arguments.
-\
-                  Exit 0 ok, 1 refused, 2 usage, 69 unavailable, 70 internal, 77 denied, 78 config",
+    about = "Asks the Hallpass session daemon on this host. No secret is ever an argument.",
+    after_help = "Exit 0 ok, 1 refused, 2 usage, 69 unavailable, 70 internal, 77 denied, 78 config",
     help_template = "{about-with-newline}{usage-heading} {usage}\n\n{all-args}{after-help}",
     disable_help_subcommand = true,
     max_term_width = 100
@@ -55,6 +53,9 @@ pub(super) enum Verb {
     /// List sessions
     #[command(subcommand)]
     Session(SessionVerb),
+    /// List what was taken back lately
+    #[command(subcommand)]
+    Revocation(RevocationVerb),
     /// Print the public signing keys
     #[command(subcommand)]
     Key(KeyVerb),
@@ -82,7 +83,8 @@ Examples:
   hallpass refresh                                   # asks for the token
   printf '%s\\n' \"$T\" | hallpass refresh - --json";
 
-const REVOKE_USAGE: &str = "hallpass revoke [OPTIONS] <--token [-] | --session <ID> | --user <NAME> | --all>";
+const REVOKE_USAGE: &str =
+    "hallpass revoke [OPTIONS] <--token [-] | --session <ID> | --user <NAME> | --app <APP> | --all>";
 
 const REVOKE_EXAMPLES: &str = "\
 When the command returns, no app on this host accepts the sessions any more.
@@ -114,6 +116,32 @@ pub(super) enum UserVerb {
     Passwd(PasswdArgs),
     /// Replace a user's roles
     Roles(RolesArgs),
+    /// Give a user another name
+    Rename {
+        /// The name they have
+        name: String,
+        /// The name to have from now on
+        new_name: String,
+    },
+    /// Replace what is kept of a user besides their roles
+    Set {
+        /// The user's name
+        name: String,
+        /// Attributes to have from now on; none clears all
+        #[arg(value_name = "KEY=VALUE", value_parser = attribute)]
+        attributes: Vec<(String, String)>,
+    },
+    /// Make a code with which a user sets a password once
+    Code(CodeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CodeArgs {
+    /// The user's name
+    pub(super) name: String,
+    /// Write the code to this new file, for you alone, instead of the terminal
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -172,6 +200,9 @@ pub(super) struct Roles(pub(super) Vec<String>);
 pub(super) struct LoginArgs {
     /// The user's name
     pub(super) name: String,
+    /// Set a new password with a code: asks for both, or takes them from two lines of stdin
+    #[arg(long)]
+    pub(super) code: bool,
     /// The kind of session to open
     #[arg(long, value_enum, default_value_t = Kind::Token)]
     pub(super) kind: Kind,
@@ -234,7 +265,7 @@ pub(super) struct RefreshArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("target").required(true).args(["token", "session", "user", "all"]))]
+#[command(group = clap::ArgGroup::new("target").required(true).args(["token", "session", "user", "app", "all"]))]
 pub(super) struct RevokeArgs {
     /// The session of a token: `-` takes it from the first line of stdin; without it you are asked
     #[arg(long, value_name = "-", value_parser = stdin, num_args = 0..=1)]
@@ -249,6 +280,9 @@ pub(super) struct RevokeArgs {
     /// All sessions of this user
     #[arg(long, value_name = "NAME")]
     pub(super) user: Option<String>,
+    /// All sessions that this app opened
+    #[arg(long, value_name = "APP")]
+    pub(super) app: Option<String>,
     /// Every session there is; asks first
     #[arg(long)]
     pub(super) all: bool,
@@ -265,6 +299,12 @@ pub(super) enum SessionVerb {
         #[arg(long, value_name = "NAME")]
         user: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RevocationVerb {
+    /// Print what access tokens may still be out for, oldest first
+    List,
 }
 
 #[derive(Debug, Subcommand)]
@@ -299,6 +339,11 @@ fn whole<N: std::str::FromStr>(text: &str) -> Result<N, &'static str> {
 
 fn session_id(text: &str) -> Result<SessionId, BadId> {
     text.parse()
+}
+
+fn attribute(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("an attribute is written KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 fn roles(text: &str) -> Result<Roles, &'static str> {

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use hallpass_client::Client;
 use hallpass_client::admin::{AddUser, AdminClient, AuditTail, RevokeTarget};
-use hallpass_protocol::auth::{Context, Login, Needs, Refresh, Revoke};
-use hallpass_protocol::limits::AUDIT_PER_PAGE;
+use hallpass_protocol::auth::{Context, Login, Needs, RedeemCode, Refresh, Revoke};
+use hallpass_protocol::limits::{AUDIT_PER_PAGE, REVOCATIONS_PER_PAGE};
 use hallpass_protocol::paths::admin_socket_beside;
 
 use super::args::{
-    AddArgs, AuditVerb, Cli, KeyVerb, LoginArgs, NameArg, PasswdArgs, RefreshArgs, RemoveArgs, RevokeArgs,
-    RolesArgs, SessionVerb, UserVerb, Verb, VerifyArgs,
+    AddArgs, AuditVerb, Cli, CodeArgs, KeyVerb, LoginArgs, NameArg, PasswdArgs, RefreshArgs, RemoveArgs,
+    RevocationVerb, RevokeArgs, RolesArgs, SessionVerb, UserVerb, Verb, VerifyArgs,
 };
 use super::failure::Failure;
 use super::input;
@@ -31,6 +31,7 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Refresh(args) => refresh(args, &socket, out).await,
         Verb::Revoke(args) => revoke(args, &socket, out).await,
         Verb::Session(SessionVerb::List { user }) => session_list(user, &socket, out).await,
+        Verb::Revocation(RevocationVerb::List) => revocation_list(&socket, out).await,
         Verb::Key(KeyVerb::Jwks) => Ok(out.jwks(&socket.admin().await?.key_jwks().await?)?),
         Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count.get(), after, &socket, out).await,
     }
@@ -65,6 +66,9 @@ async fn user(verb: UserVerb, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome
         UserVerb::Remove(args) => user_remove(args, socket, out).await,
         UserVerb::Passwd(args) => user_passwd(args, socket, out).await,
         UserVerb::Roles(args) => user_roles(args, socket, out).await,
+        UserVerb::Rename { name, new_name } => user_rename(name, new_name, socket, out).await,
+        UserVerb::Set { name, attributes } => user_set(name, attributes, socket, out).await,
+        UserVerb::Code(args) => user_code(args, socket, out).await,
     }
 }
 
@@ -122,7 +126,71 @@ async fn user_roles(args: RolesArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> 
     Ok(out.changed(&user, &sentence)?)
 }
 
+async fn user_rename(name: String, new_name: String, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let user = socket.admin().await?.user_rename(name.as_str(), new_name).await?;
+    Ok(out
+        .changed(&user, &format!("{name} is {} now; nobody can have the old name for 30 days.", user.name))?)
+}
+
+async fn user_set(
+    name: String,
+    attributes: Vec<(String, String)>,
+    socket: &Socket<'_>,
+    out: &mut Out<'_>,
+) -> Outcome {
+    let user = socket.admin().await?.user_set_attributes(name, attributes.into_iter().collect()).await?;
+    Ok(out
+        .changed(&user, &format!("{} has these attributes now: {}.", user.name, render::attributes(&user)))?)
+}
+
+/// A code opens an account, so it goes to a terminal or into a file of its own, and never into a pipe or log by mistake.
+async fn user_code(args: CodeArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let file = match &args.out {
+        Some(path) => Some(input::new_private_file(path)?),
+        None if out.width.is_some() => None,
+        None => {
+            return Err(Failure::usage(
+                "a code is shown on a terminal only; name a new file for it with --out",
+            ));
+        }
+    };
+    let code = socket.admin().await?.user_code(args.name.as_str()).await?;
+    Ok(out.code(&args.name, &code, file)?)
+}
+
+async fn login_with_code(args: LoginArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let code = input::token(args.password_stdin)?;
+    let new_password = input::new_password(&args.name, args.password_stdin)?;
+    let title = format!("{} has a new password and is logged in.", args.name);
+    let redeem = RedeemCode {
+        name: args.name,
+        code,
+        new_password,
+        kind: args.kind.into(),
+        audience: args.audience,
+        context: Context { device_label: args.device_label, ..Context::default() },
+    };
+    Ok(out.grant(&socket.app().await?.redeem_code(redeem).await?, &title)?)
+}
+
+async fn revocation_list(socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let admin = socket.admin().await?;
+    let mut list = render::revocations();
+    let mut after = None;
+    loop {
+        let page = admin.revocation_list(after).await?;
+        list.page(out, &page)?;
+        match page.last() {
+            Some(entry) if page.len() >= REVOCATIONS_PER_PAGE => after = Some(entry.key),
+            _ => return Ok(()),
+        }
+    }
+}
+
 async fn login(args: LoginArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    if args.code {
+        return login_with_code(args, socket, out).await;
+    }
     let password = input::password(&args.name, args.password_stdin)?;
     let title = format!("{} is logged in.", args.name);
     let login = Login {
@@ -155,14 +223,15 @@ async fn refresh(args: RefreshArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> O
 }
 
 async fn revoke(args: RevokeArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
-    let target = match (args.token, args.session, args.user) {
+    let target = match (args.token, args.session, args.user, args.app) {
         (Some(source), ..) => {
             let token = input::token(source.is_some())?;
             return Ok(out.revoked(socket.app().await?.revoke(Revoke::Token(token)).await?)?);
         }
-        (_, Some(session), _) => RevokeTarget::Session(session),
-        (.., Some(name)) => RevokeTarget::User(name),
-        (None, None, None) => {
+        (_, Some(session), ..) => RevokeTarget::Session(session),
+        (_, _, Some(name), _) => RevokeTarget::User(name),
+        (.., Some(app)) => RevokeTarget::App(app),
+        (None, None, None, None) => {
             input::confirm(args.yes, "every session of every user ends", "all")?;
             RevokeTarget::All
         }

@@ -1,8 +1,10 @@
 //! Where passwords, tokens and consent come from: the terminal or stdin, and nowhere else.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::limits::{PASSWORD_BYTES, TOKEN_BYTES};
@@ -158,6 +160,15 @@ fn to_token(mut line: Line) -> Result<Token, Failure> {
 /// Hands the bytes on as text without leaving a copy behind.
 fn to_text(mut line: Line) -> Option<String> {
     String::from_utf8(std::mem::take(&mut *line)).map_err(|error| error.into_bytes().zeroize()).ok()
+}
+
+/// A file that was not there before and that only this user can read.
+pub(super) fn new_private_file(path: &Path) -> Result<File, Failure> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
+        Failure::usage(format!(
+            "the file for the code cannot be made: {error}; name one that is not there yet"
+        ))
+    })
 }
 
 #[cfg(test)]

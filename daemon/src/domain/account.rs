@@ -1,9 +1,12 @@
 //! Users: their names, roles and credential, and the changes an administrator makes to them.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::UserId;
-use hallpass_protocol::limits::{NAME_BYTES, ROLES};
-use hallpass_protocol::time::Stamp;
+use hallpass_protocol::limits::{ATTRIBUTE_NAME_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES, NAME_BYTES, ROLES};
+use hallpass_protocol::time::{Millis, Stamp};
 
 use super::command::Case;
 use super::effect::{Decision, Effect, Event, Outcome};
@@ -25,7 +28,29 @@ pub(crate) struct User {
     pub(crate) credential_version: u32,
     /// Sessions opened at or before this are dead.
     pub(crate) not_before: Stamp,
+    /// What else the administrators keep of them.
+    pub(crate) attributes: Attributes,
+    /// The code with which they may set a password once.
+    pub(crate) code: Option<Code>,
 }
+
+/// A code with which a password is set once. Only its hash is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Code {
+    /// The truncated hash of the code.
+    pub(crate) hash: CodeHash,
+    /// When it ends.
+    pub(crate) expires: Millis,
+}
+
+/// The truncated hash of a code of 128 random bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CodeHash(pub(crate) [u8; 16]);
+
+/// How long a code may be used.
+const CODE_LIFETIME: Duration = Duration::from_hours(24);
+/// How long nobody can have a name that somebody else gave up.
+const QUARANTINE: Duration = Duration::from_hours(30 * 24);
 
 /// The hash of a password in PHC form. It opens no door, but it is nobody's to read.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,7 +92,7 @@ impl Name {
 pub(crate) struct Roles(Vec<String>);
 
 /// Most bytes the roles may take in an access token, quotes and commas included, so that a token never passes 1 KiB.
-const ROLES_BYTES: usize = 224;
+const ROLES_BYTES: usize = 208;
 
 impl Roles {
     /// The set of these roles, sorted, each once.
@@ -106,9 +131,42 @@ impl Roles {
     }
 }
 
+/// A few words about a user, each under a name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Attributes(BTreeMap<String, String>);
+
+impl Attributes {
+    /// These attributes, if they are few and short enough.
+    pub(crate) fn parse(attributes: BTreeMap<String, String>) -> Result<Self, Refusal> {
+        let name = |name: &str| {
+            (1..=ATTRIBUTE_NAME_BYTES).contains(&name.len())
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte))
+        };
+        let value =
+            |value: &str| value.len() <= ATTRIBUTE_VALUE_BYTES && !value.chars().any(char::is_control);
+        if attributes.len() <= ATTRIBUTES && attributes.iter().all(|(one, other)| name(one) && value(other)) {
+            return Ok(Self(attributes));
+        }
+        Err(Refusal::because(
+            ErrorCode::InvalidRequest,
+            format!(
+                "a user has at most {ATTRIBUTES} attributes, each a name of 1 to {ATTRIBUTE_NAME_BYTES} of a-z 0-9 . _ - \
+                 and a value of at most {ATTRIBUTE_VALUE_BYTES} bytes without control characters"
+            ),
+        ))
+    }
+
+    /// The attributes by name.
+    pub(crate) fn as_map(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+}
+
 /// Adds a user under a name that nobody has.
 pub(crate) fn add(name: &Name, password: Option<&PasswordHash>, roles: &Roles, case: &Case<'_>) -> Decision {
-    if case.facts.user.is_some() {
+    if case.facts.name_taken {
         return Decision::refused(Event::UserAdd, ErrorCode::AlreadyExists).about_name(name);
     }
     let user = User {
@@ -118,8 +176,9 @@ pub(crate) fn add(name: &Name, password: Option<&PasswordHash>, roles: &Roles, c
         roles: roles.clone(),
         disabled: false,
         credential_version: 1,
-        // A session of this user is always opened at a later stamp.
-        not_before: case.at.stamp,
+        not_before: Stamp::default(),
+        attributes: Attributes::default(),
+        code: None,
     };
     changed(Event::UserAdd, user)
 }
@@ -135,6 +194,12 @@ pub(crate) enum Change {
     SetPassword(PasswordHash),
     /// Replaces their roles.
     SetRoles(Roles),
+    /// Replaces their attributes.
+    SetAttributes(Attributes),
+    /// Lets them set a password with this code. It takes the place of any before it.
+    SetCode(CodeHash),
+    /// Gives them another name.
+    Rename(Name),
     /// Removes them.
     Remove,
 }
@@ -146,6 +211,9 @@ impl Change {
             Self::Disable => Event::UserDisable,
             Self::SetPassword(_) => Event::UserPassword,
             Self::SetRoles(_) => Event::UserRoles,
+            Self::SetAttributes(_) => Event::UserAttributes,
+            Self::SetCode(_) => Event::UserCode,
+            Self::Rename(_) => Event::UserRename,
             Self::Remove => Event::UserRemove,
         }
     }
@@ -168,8 +236,14 @@ pub(crate) fn change(name: &Name, change: &Change, case: &Case<'_>) -> Decision 
             user.password = Some(hash.clone());
             user.credential_version = user.credential_version.wrapping_add(1);
             user.not_before = case.at.stamp;
+            user.code = None;
         }
         Change::SetRoles(roles) => user.roles = roles.clone(),
+        Change::SetAttributes(attributes) => user.attributes = attributes.clone(),
+        Change::SetCode(hash) => {
+            user.code = Some(Code { hash: *hash, expires: case.at.now.plus(CODE_LIFETIME) });
+        }
+        Change::Rename(new) => return renamed(user, new, case),
         Change::Remove => return removed(user),
     }
     let mut decision = changed(event, user);
@@ -190,6 +264,17 @@ pub(crate) fn no_such_user() -> Refusal {
 
 fn changed(event: Event, user: User) -> Decision {
     Decision::done(event, Outcome::User(user.clone())).about_user(user.id).with(Effect::PutUser(user))
+}
+
+/// The user stays who they are. The old name leads nowhere for a while: whoever took it at once would be taken for its old owner.
+fn renamed(user: User, new: &Name, case: &Case<'_>) -> Decision {
+    if case.facts.name_taken {
+        return Decision::refused(Event::UserRename, ErrorCode::AlreadyExists).about_user(user.id);
+    }
+    let old = user.name.clone();
+    let detail = format!("name {} to {}", old.as_str(), new.as_str());
+    let decision = changed(Event::UserRename, User { name: new.clone(), ..user }).detail(detail);
+    decision.with(Effect::ReserveName { name: old, until: case.at.now.plus(QUARANTINE) })
 }
 
 /// The sessions of a removed user need no row of their own: without a user none is alive.
@@ -232,7 +317,7 @@ mod tests {
             assert!(Roles::parse(bad.clone()).is_err(), "{bad:?}");
         }
         let four_of = |len: usize| (0..4).map(|i| i.to_string() + &"r".repeat(len - 1)).collect::<Vec<_>>();
-        assert!(Roles::parse(four_of(53)).is_ok());
-        assert!(Roles::parse(four_of(54)).is_err());
+        assert!(Roles::parse(four_of(49)).is_ok());
+        assert!(Roles::parse(four_of(50)).is_err());
     }
 }

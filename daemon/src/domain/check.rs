@@ -8,6 +8,7 @@ use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::time::Millis;
 
 use super::account::User;
+use super::family::Binding;
 use super::policy::Permit;
 use super::revocation::CutOffs;
 use super::session::{Session, is_alive};
@@ -48,14 +49,27 @@ pub(crate) struct Found {
     pub(crate) cut_offs: CutOffs,
 }
 
+/// A verification that somebody asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// Leave to ask, and who asks.
+    pub(crate) permit: &'a Permit,
+    /// What was shown.
+    pub(crate) shown: Shown,
+    /// What the identity must meet.
+    pub(crate) needs: &'a Needs,
+    /// The device that the request says it comes from.
+    pub(crate) fingerprint: Option<[u8; 16]>,
+    /// What that is used for.
+    pub(crate) binding: Binding,
+    /// When.
+    pub(crate) now: Millis,
+}
+
 /// When the answer itself ends, or why there is none.
-pub(crate) fn verify(
-    permit: &Permit,
-    shown: &Shown,
-    needs: &Needs,
-    found: &Found,
-    now: Millis,
-) -> Result<Millis, Refusal> {
+pub(crate) fn verify(asked: &Asked<'_>, found: &Found) -> Result<Millis, Refusal> {
+    let Asked { permit, shown, needs, now, .. } = asked;
+    let now = *now;
     let (session, user) = (found.session.as_ref().ok_or(ErrorCode::Expired)?, found.user.as_ref());
     let own = match shown {
         Shown::Session(_) => session.cold.app == permit.app() && session.cold.kind == SessionKind::Cookie,
@@ -66,6 +80,9 @@ pub(crate) fn verify(
     }
     is_alive(user, session, &found.cut_offs, now).map_err(|dead| Refusal::new(dead.code()))?;
     let user = user.ok_or(ErrorCode::Revoked)?;
+    if asked.binding == Binding::Enforce && session.contradicts(asked.fingerprint) {
+        return Err(Refusal::new(ErrorCode::Reauthenticate));
+    }
     let level_end = level_end(session);
     let level = level(session, now);
     let auth_age_ends =
@@ -84,7 +101,7 @@ pub(crate) fn verify(
         Shown::Access { expires, .. } => *expires,
     };
     let raised_end = if level > 1 { level_end } else { Millis::MAX };
-    Ok(token_end.min(session.hot.idle_deadline).min(session.cold.absolute_deadline).min(raised_end))
+    Ok(token_end.min(session.hot.idle_deadline).min(session.end()).min(raised_end))
 }
 
 /// The level a session has now, which falls back to 1 when its time is over.

@@ -7,8 +7,8 @@ use hallpass_protocol::id::{DeviceId, SessionId, UserId};
 use hallpass_protocol::time::Millis;
 use hallpass_protocol::token::MacKeyId;
 
-use super::account::{Change, Name, PasswordHash, Roles, User};
-use super::effect::Credential;
+use super::account::{Change, CodeHash, Name, PasswordHash, Roles, User};
+use super::effect::{Credential, ListedAt};
 use super::family::{AttemptHash, ContextTag, RotationPolicy};
 use super::policy::Permit;
 use super::revocation::{CutOffs, Target};
@@ -27,8 +27,12 @@ pub(crate) enum Command {
     Refresh(Box<RefreshCommand>),
     /// Takes sessions back.
     Revoke(Target),
-    /// Writes down that a session is in use.
-    Touch(SessionId),
+    /// Writes down that a session is in use, and from which device.
+    Touch(SessionId, Option<[u8; 16]>),
+    /// Opens a session for a user whom the app has authenticated.
+    Vouch(Box<Vouch>),
+    /// Sets a password with a code.
+    Redeem(Box<Redeem>),
     /// Adds a user.
     AddUser {
         /// Under this name.
@@ -57,9 +61,70 @@ pub(crate) struct Login {
     pub(crate) device: Option<(UserId, DeviceId)>,
 }
 
+/// How a session is to be opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Opening {
+    /// Its kind.
+    pub(crate) kind: SessionKind,
+    /// The audience asked for.
+    pub(crate) audience: Option<String>,
+    /// Where the request came from.
+    pub(crate) origin: Origin,
+    /// The same in short.
+    pub(crate) tag: ContextTag,
+}
+
+/// What a password is proved for.
+#[derive(Debug, Clone)]
+pub(crate) enum Purpose {
+    /// To open a session.
+    Login,
+    /// To put a session of a higher level in the place of this one.
+    Reauthenticate(SessionId),
+    /// To set another password, and put a new session in the place of this one.
+    ChangePassword(SessionId, PasswordHash),
+}
+
+/// A user whom an app has authenticated.
+#[derive(Debug, Clone)]
+pub(crate) struct Vouch {
+    /// Who.
+    pub(crate) user: Whom,
+    /// How they proved who they are, in the app's words.
+    pub(crate) amr: Vec<String>,
+    /// The session to open.
+    pub(crate) opening: Opening,
+}
+
+/// A user, by either of their names.
+#[derive(Debug, Clone)]
+pub(crate) enum Whom {
+    /// By what never changes.
+    Id(UserId),
+    /// By what they log in with.
+    Name(Name),
+}
+
+/// A password to be set with a code. The try was counted before.
+#[derive(Debug, Clone)]
+pub(crate) struct Redeem {
+    /// Who, and from where.
+    pub(crate) login: Login,
+    /// The code's hash, if the try is looked at at all.
+    pub(crate) code: Option<CodeHash>,
+    /// The password to set.
+    pub(crate) password: PasswordHash,
+    /// How long a caller should wait before the next try.
+    pub(crate) retry_after: Duration,
+    /// The session to open.
+    pub(crate) opening: Opening,
+}
+
 /// A login whose password was looked at.
 #[derive(Debug, Clone)]
 pub(crate) struct Settle {
+    /// What for.
+    pub(crate) purpose: Purpose,
     /// Who logs in.
     pub(crate) login: Login,
     /// What the password was checked against, if it fits.
@@ -68,14 +133,8 @@ pub(crate) struct Settle {
     pub(crate) rehash: Option<PasswordHash>,
     /// How long a caller should wait before the next try.
     pub(crate) retry_after: Duration,
-    /// The kind of session to open.
-    pub(crate) kind: SessionKind,
-    /// The audience asked for.
-    pub(crate) audience: Option<String>,
-    /// Where the request came from.
-    pub(crate) origin: Origin,
-    /// The same in short.
-    pub(crate) tag: ContextTag,
+    /// The session to open.
+    pub(crate) opening: Opening,
 }
 
 /// A genuine refresh token to be exchanged.
@@ -100,12 +159,16 @@ pub(crate) struct RefreshCommand {
 pub(crate) struct Facts {
     /// The user it is about.
     pub(crate) user: Option<User>,
+    /// Whether a name that is wanted is taken.
+    pub(crate) name_taken: bool,
     /// The session it is about.
     pub(crate) session: Option<Session>,
     /// Sessions of that user, or those that a sweep looks at.
     pub(crate) sessions: Vec<Session>,
     /// Where those that a sweep looks at lie in the deadline index.
     pub(crate) due: Vec<Millis>,
+    /// Entries of the revocation list that are too old to concern a living token.
+    pub(crate) old_revocations: Vec<ListedAt>,
     /// How many sessions there are, where that is the answer.
     pub(crate) known_sessions: u64,
     /// Failed logins by that user from that source.
@@ -194,6 +257,8 @@ pub(crate) struct Lifetimes {
     pub(crate) idle: Duration,
     /// A session in any case.
     pub(crate) absolute: Duration,
+    /// A level that another proof has raised.
+    pub(crate) level: Duration,
 }
 
 impl Lifetimes {
@@ -210,7 +275,7 @@ mod tests {
     #[test]
     fn jitter_only_shortens_and_by_at_most_a_twentieth() {
         let minute = Duration::from_mins(1);
-        let lifetimes = Lifetimes { access: minute * 10, idle: minute, absolute: minute };
+        let lifetimes = Lifetimes { access: minute * 10, idle: minute, absolute: minute, level: minute };
         assert_eq!(lifetimes.jittered_access(0), minute * 10);
         assert_eq!(lifetimes.jittered_access(u16::MAX), Duration::from_secs(570));
     }

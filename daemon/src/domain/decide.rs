@@ -5,6 +5,7 @@ use hallpass_protocol::time::Millis;
 
 use super::command::{Case, Command};
 use super::effect::{Decision, Effect, Event, Outcome};
+use super::family::Binding;
 use super::revocation::Target;
 use super::session::{Session, touched};
 use super::{account, family, login, revocation};
@@ -16,10 +17,13 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
         Command::Settle(settle) => login::settle(settle, case),
         Command::Refresh(refresh) => family::refresh(refresh, case),
         Command::Revoke(Target::Session(_)) => revocation::end_session(case),
-        Command::Revoke(Target::UserOfApp { user, except }) => revocation::end_of_app(*user, *except, case),
+        Command::Revoke(Target::UserOfApp { user, which }) => revocation::end_of_user(*user, which, case),
+        Command::Revoke(Target::App(app)) => revocation::end_app(app, case),
         Command::Revoke(Target::User(name)) => revocation::end_user(name, case),
         Command::Revoke(Target::Everything) => revocation::end_everything(case),
-        Command::Touch(_) => touch(case),
+        Command::Touch(_, fingerprint) => touch(*fingerprint, case),
+        Command::Vouch(vouch) => login::vouch(vouch, case),
+        Command::Redeem(redeem) => login::redeem(redeem, case),
         Command::AddUser { name, password, roles } => account::add(name, password.as_ref(), roles, case),
         Command::ChangeUser(name, change) => account::change(name, change, case),
         Command::Sweep => sweep(case),
@@ -27,11 +31,17 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
     }
 }
 
-fn touch(case: &Case<'_>) -> Decision {
+/// Once a minute at the most, which is what makes an event of another device bearable.
+fn touch(fingerprint: Option<[u8; 16]>, case: &Case<'_>) -> Decision {
     let decision = Decision::silent(Outcome::Done);
     let living = case.facts.session.as_ref().filter(|session| case.is_alive(session).is_ok());
     let Some(session) = living else { return decision };
     match touched(session, case.policy.lifetimes.idle, case.at) {
+        Some(hot) if case.policy.rotation.binding != Binding::Off && session.contradicts(fingerprint) => {
+            Decision::done(Event::OtherDevice, Outcome::Done)
+                .about_session(session)
+                .with(Effect::PutHot(session.id, hot))
+        }
         Some(hot) => decision.with(Effect::PutHot(session.id, hot)),
         None => decision,
     }
@@ -52,6 +62,7 @@ fn sweep(case: &Case<'_>) -> Decision {
             Effect::RemoveSession { session: session.id, user: session.cold.user, due: *due }
         }
     }));
+    decision.effects.extend(facts.old_revocations.iter().map(|listed| Effect::ForgetRevocation(*listed)));
     decision
 }
 

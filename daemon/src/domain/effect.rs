@@ -37,6 +37,15 @@ pub(crate) enum Effect {
         /// Under which name.
         name: Name,
     },
+    /// Keeps a name that somebody gave up from being taken for a while.
+    ReserveName {
+        /// The name.
+        name: Name,
+        /// Until when.
+        until: Millis,
+    },
+    /// Removes an entry of the revocation list that no living token can concern.
+    ForgetRevocation(ListedAt),
     /// Writes both rows of a new session and its indexes.
     OpenSession(Box<Session>),
     /// Writes the changing row of a session.
@@ -69,6 +78,9 @@ pub(crate) enum Effect {
     PutCutOffs(CutOffs),
 }
 
+/// Where an entry stands in the revocation list: its stamp, and its place among those of that stamp.
+pub(crate) type ListedAt = (Stamp, u16);
+
 /// What a command that was not refused answers.
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
@@ -89,6 +101,8 @@ pub(crate) enum Outcome {
 /// What is known of a login before its password is hashed.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
+    /// Whether a try from here is looked at now.
+    pub(crate) allowed: bool,
     /// The account that the password may open, if there is one and it may be tried now.
     pub(crate) credential: Option<Credential>,
     /// How long the caller should wait before the next try if this one fails.
@@ -178,7 +192,7 @@ impl AccessPlan {
     pub(crate) fn new(user: &User, session: &Session, hot: &Hot, audience: String, case: &Case<'_>) -> Self {
         let (fresh, at) = (case.fresh, case.at);
         let lifetime = case.policy.lifetimes.jittered_access(fresh.jitter);
-        let end = at.now.plus(lifetime).min(session.cold.absolute_deadline);
+        let end = at.now.plus(lifetime).min(session.end());
         Self {
             kid: case.facts.keys.signing.clone(),
             stamp: at.stamp,
@@ -246,8 +260,20 @@ events! {
     SessionRevoke = "session.revoke";
     /// A user's sessions were ended.
     UserRevoke = "user.revoke";
+    /// Every session of an app was ended.
+    AppRevoke = "app.revoke";
     /// Every session was ended.
     EverythingRevoke = "everything.revoke";
+    /// A session was opened for a user whom an app had authenticated.
+    Vouch = "session.vouch";
+    /// A session's user proved who they are again, or failed to.
+    Reauthenticate = "session.reauthenticate";
+    /// A session was used from another device than it was opened on.
+    OtherDevice = "session.other_device";
+    /// A user set a new password, or failed to.
+    PasswordChange = "password.change";
+    /// A user set a password with a code, or failed to.
+    CodeRedeem = "code.redeem";
     /// A user was added.
     UserAdd = "user.add";
     /// A user may log in again.
@@ -260,6 +286,12 @@ events! {
     UserPassword = "user.password";
     /// Roles were set.
     UserRoles = "user.roles";
+    /// Attributes were set.
+    UserAttributes = "user.attributes";
+    /// A code was made.
+    UserCode = "user.code";
+    /// A user has another name.
+    UserRename = "user.rename";
 }
 
 impl Decision {
@@ -282,6 +314,11 @@ impl Decision {
     pub(crate) fn with(mut self, effect: Effect) -> Self {
         self.effects.push(effect);
         self
+    }
+
+    /// The same, with this written too unless it is a refusal.
+    pub(crate) fn only_if_done(self, effect: Effect) -> Self {
+        if self.outcome.is_ok() { self.with(effect) } else { self }
     }
 
     /// The same, about this user.

@@ -12,7 +12,7 @@ use super::account::User;
 use super::command::{Case, RefreshCommand};
 use super::effect::{AccessPlan, Decision, Effect, Event, GrantPlan, Outcome, Tokens};
 use super::revocation::{Reason, ended};
-use super::session::{Hot, Origin, Session, idle_deadline};
+use super::session::{Hot, Session, idle_deadline};
 use super::time::Moment;
 
 /// The truncated hash of a client's attempt id.
@@ -44,8 +44,10 @@ pub(crate) struct RotationPolicy {
 pub(crate) enum Binding {
     /// Nothing.
     Off,
-    /// A retry from another device is no retry.
+    /// A retry from another device is no retry, and use from another device is an event.
     Record,
+    /// And use from another device asks for the password again.
+    Enforce,
 }
 
 /// How long the attempt that made a rotation may be repeated.
@@ -84,19 +86,14 @@ pub(crate) fn worth(
     }
     // Time in which nobody could have asked does not use the window up.
     let elapsed = at.outage.served_since(hot.rotated_at, at.now);
-    let in_window = elapsed < policy.retry_window && !contradicts(session, &command.origin, policy.binding);
+    let other_device = policy.binding != Binding::Off && session.contradicts(command.origin.fingerprint);
+    let in_window = elapsed < policy.retry_window && !other_device;
     let same_attempt =
         command.attempt.is_some() && command.attempt == hot.attempt && elapsed < ATTEMPT_WINDOW;
     if counter + 1 != hot.counter || !(in_window || same_attempt) {
         return Worth::Reuse;
     }
     if hot.retries >= RETRIES { Worth::Exhausted } else { Worth::Retry }
-}
-
-fn contradicts(session: &Session, origin: &Origin, binding: Binding) -> bool {
-    let differ =
-        session.cold.origin.fingerprint.zip(origin.fingerprint).is_some_and(|(then, now)| then != now);
-    binding != Binding::Off && differ
 }
 
 /// Exchanges a refresh token. Whatever ends the family is an effect of this decision, so it is on disk before the refusal is spoken.
@@ -156,6 +153,9 @@ fn rotate(session: &Session, user: &User, command: &RefreshCommand, case: &Case<
         Ok(audience) => audience,
         Err(refusal) => return refused(refusal),
     };
+    if case.policy.rotation.binding == Binding::Enforce && session.contradicts(command.origin.fingerprint) {
+        return refused(ErrorCode::Reauthenticate.into());
+    }
     let debt = match hot.debt.one_more(hot.rotated_at, at.now, case.policy.rotation.per_minute) {
         Ok(debt) => debt,
         Err(wait) => return refused(Refusal::new(ErrorCode::RateLimited).after(wait)),
@@ -163,7 +163,7 @@ fn rotate(session: &Session, user: &User, command: &RefreshCommand, case: &Case<
     let Some(counter) = hot.counter.checked_add(1) else { return refused(ErrorCode::Expired.into()) };
     let next = Hot {
         last_seen: at.now,
-        idle_deadline: idle_deadline(at.now, case.policy.lifetimes.idle, session.cold.absolute_deadline),
+        idle_deadline: idle_deadline(at.now, case.policy.lifetimes.idle, session.end()),
         counter,
         rotated_at: at.now,
         mac_key: case.facts.keys.mac,
@@ -202,7 +202,7 @@ fn granted(session: &Session, hot: &Hot, user: &User, audience: String, case: &C
         user: user.id,
         session: session.id,
         idle_deadline: hot.idle_deadline,
-        absolute_deadline: session.cold.absolute_deadline,
+        absolute_deadline: session.end(),
         tokens: Tokens::Token {
             access: Box::new(AccessPlan::new(user, session, hot, audience, case)),
             counter: hot.counter,

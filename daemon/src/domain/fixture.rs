@@ -7,7 +7,7 @@ use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::time::{Millis, Stamp};
 use hallpass_protocol::token::MacKeyId;
 
-use super::account::{Name, PasswordHash, Roles, User};
+use super::account::{Attributes, Name, PasswordHash, Roles, User};
 use super::command::{ActiveKeys, Case, Command, Facts, Fresh, Lifetimes, Policy, WhenFull};
 use super::decide::decide;
 use super::effect::{Decision, Effect};
@@ -77,7 +77,7 @@ impl World {
             match effect {
                 Effect::PutHot(_, hot) => self.session().hot = hot.clone(),
                 Effect::PutUser(user) => self.facts.user = Some(user.clone()),
-                Effect::PutCutOffs(cut_offs) => self.facts.cut_offs = *cut_offs,
+                Effect::PutCutOffs(cut_offs) => self.facts.cut_offs.clone_from(cut_offs),
                 _ => {}
             }
         }
@@ -95,12 +95,17 @@ impl World {
 }
 
 pub(crate) fn permit(name: &str) -> Permit {
-    admit(&app(name, &Right::ALL), Operation::Login).unwrap()
+    admit(&app(name, &Right::USUAL), Operation::Login).unwrap()
 }
 
 pub(crate) fn policy() -> Policy {
     Policy {
-        lifetimes: Lifetimes { access: 10 * MINUTE, idle: 60 * MINUTE, absolute: 24 * 60 * MINUTE },
+        lifetimes: Lifetimes {
+            access: 10 * MINUTE,
+            idle: 60 * MINUTE,
+            absolute: 24 * 60 * MINUTE,
+            level: 15 * MINUTE,
+        },
         rotation: RotationPolicy {
             retry_window: Duration::from_secs(30),
             per_minute: 5,
@@ -120,6 +125,8 @@ pub(crate) fn user() -> User {
         disabled: false,
         credential_version: 1,
         not_before: Stamp(START.as_u64() * 1000 - 1),
+        attributes: Attributes::default(),
+        code: None,
     }
 }
 

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use hallpass_protocol::auth::SessionKind;
 use hallpass_protocol::error::{ErrorCode, Refusal};
-use hallpass_protocol::id::{DeviceId, SessionId};
+use hallpass_protocol::id::DeviceId;
+use hallpass_protocol::time::Stamp;
 
-use super::account::User;
-use super::command::{Case, Login, Settle, WhenFull};
-use super::effect::{AccessPlan, Attempt, Credential, Decision, Effect, Event, GrantPlan, Outcome, Tokens};
-use super::family::{Debt, FIRST};
+use super::account::{PasswordHash, User};
+use super::command::{Case, Login, Purpose, Redeem, Settle, Vouch};
+use super::effect::{Attempt, Credential, Decision, Effect, Event, Outcome};
+use super::opening::{NewSession, Proof, open};
 use super::revocation::{Reason, ended};
-use super::session::{Cold, Hot, Session, idle_deadline};
+use super::session::Session;
 use super::throttle::ThrottleKey;
 
 /// The budgets that a try uses.
@@ -26,8 +26,8 @@ impl Login {
     /// The budgets that a try for this user uses. A device counts only for the user it is known to: with their own device token nobody gets more
     /// tries at somebody else's password.
     pub(crate) fn budgets(&self, user: Option<&User>) -> Budgets {
-        match self.known_device(user) {
-            Some(device) => Budgets { source: device, credential: None },
+        match user.and_then(|user| Some((user.id, self.device_of(user)?))) {
+            Some((owner, device)) => Budgets { source: ThrottleKey::Device(owner, device), credential: None },
             None => Budgets {
                 source: ThrottleKey::Source(self.name.clone(), self.source.clone()),
                 credential: Some(ThrottleKey::Credential(self.name.clone())),
@@ -35,9 +35,9 @@ impl Login {
         }
     }
 
-    fn known_device(&self, user: Option<&User>) -> Option<ThrottleKey> {
-        let (owner, device) = self.device?;
-        (user?.id == owner).then_some(ThrottleKey::Device(owner, device))
+    /// The device this comes from, if it is known to this user.
+    fn device_of(&self, user: &User) -> Option<DeviceId> {
+        self.device.filter(|(owner, _)| *owner == user.id).map(|(_, device)| device)
     }
 }
 
@@ -49,49 +49,105 @@ pub(crate) fn attempt(login: &Login, case: &Case<'_>) -> Decision {
     let locked = budgets.credential.is_some() && facts.by_credential.exhausted();
     if !wait.is_zero() || locked {
         // A try that is not looked at is not counted: else a stranger could prolong the owner's wait for ever.
-        return Decision::silent(Outcome::Attempt(Attempt { credential: None, retry_after: wait }));
+        let attempt = Attempt { allowed: false, credential: None, retry_after: wait };
+        return Decision::silent(Outcome::Attempt(attempt));
     }
     let by_source = facts.by_source.counted(at.now);
     let credential = facts.user.as_ref().filter(|user| !user.disabled).and_then(|user| {
         let hash = user.password.clone()?;
         Some(Credential { user: user.id, hash, version: user.credential_version })
     });
-    let outcome = Outcome::Attempt(Attempt { credential, retry_after: by_source.wait(at.now) });
-    let decision = Decision::silent(outcome).with(Effect::PutFailures(budgets.source, by_source));
+    let attempt = Attempt { allowed: true, credential, retry_after: by_source.wait(at.now) };
+    let decision =
+        Decision::silent(Outcome::Attempt(attempt)).with(Effect::PutFailures(budgets.source, by_source));
     match budgets.credential {
         Some(key) => decision.with(Effect::PutFailures(key, facts.by_credential.counted(at.now))),
         None => decision,
     }
 }
 
-/// Opens the session if the password was right and the account is still what it was checked against.
+/// Does what a right password was proved for, if the account is still what it was checked against.
 pub(crate) fn settle(settle: &Settle, case: &Case<'_>) -> Decision {
+    let event = match settle.purpose {
+        Purpose::Login => Event::Login,
+        Purpose::Reauthenticate(_) => Event::Reauthenticate,
+        Purpose::ChangePassword(..) => Event::PasswordChange,
+    };
     let Some(user) = proved(settle, case.facts.user.as_ref()) else {
-        return refused(settle.retry_after, case.facts.user.as_ref());
+        return refused(event, settle.retry_after, case.facts.user.as_ref());
     };
-    let ready = case
-        .permit
-        .audience(settle.audience.as_deref())
-        .and_then(|audience| Ok((audience, make_room(case)?)));
-    let (audience, evicted) = match ready {
-        Ok(ready) => ready,
-        Err(refusal) => return Decision::refused(Event::Login, refusal).about_user(user.id),
+    let user = match &settle.rehash {
+        Some(stronger) => &User { password: Some(stronger.clone()), ..user.clone() },
+        None => user,
     };
-    let session = open(settle, user, case);
-    let mut decision =
-        Decision::done(Event::Login, granted(&session, settle, user, audience, case)).about_session(&session);
-    if let Some(evicted) = evicted {
-        let detail = format!("{} made room", evicted.id);
-        decision = decision.detail(detail).with(ended(evicted, Reason::Evicted, case.at));
-    }
-    if let Some(rehash) = &settle.rehash {
-        decision = decision.with(Effect::PutUser(User { password: Some(rehash.clone()), ..user.clone() }));
-    }
-    let budgets = settle.login.budgets(Some(user));
-    decision.effects.push(Effect::OpenSession(Box::new(session)));
-    decision.effects.push(Effect::ClearFailures(budgets.source));
-    decision.effects.extend(budgets.credential.map(Effect::ClearFailures));
-    decision
+    let new = |user, proof| NewSession {
+        user,
+        proof,
+        opening: &settle.opening,
+        amr: vec!["pwd".to_owned()],
+        device: settle.login.device_of(user),
+    };
+    let decision = match &settle.purpose {
+        Purpose::Login => open(event, &new(user, Proof::First), case),
+        Purpose::Reauthenticate(_) => match replaceable(user, case) {
+            Err(refusal) => return Decision::refused(event, refusal).about_user(user.id),
+            Ok(old) => open(event, &new(user, Proof::Again(old)), case).only_if_done(ended(
+                old,
+                Reason::Superseded,
+                case.at,
+            )),
+        },
+        Purpose::ChangePassword(_, password) => match replaceable(user, case) {
+            Err(refusal) => return Decision::refused(event, refusal).about_user(user.id),
+            Ok(old) => {
+                let user = with_new_password(user, password, case);
+                open(event, &new(&user, Proof::Again(old)), case).only_if_done(Effect::PutUser(user))
+            }
+        },
+    };
+    let decision = match (&settle.purpose, &settle.rehash) {
+        (Purpose::ChangePassword(..), _) | (_, None) => decision,
+        (_, Some(_)) => decision.only_if_done(Effect::PutUser(user.clone())),
+    };
+    forgiven(decision, &settle.login, user)
+}
+
+/// Sets a password with a code and opens a session. Every way to fail is answered like a wrong password.
+pub(crate) fn redeem(redeem: &Redeem, case: &Case<'_>) -> Decision {
+    let now = case.at.now;
+    let fits = |user: &&User| {
+        let code = user.code.filter(|code| now < code.expires);
+        !user.disabled && code.is_some() && code.map(|code| code.hash) == redeem.code
+    };
+    let Some(user) = case.facts.user.as_ref().filter(fits) else {
+        return refused(Event::CodeRedeem, redeem.retry_after, case.facts.user.as_ref());
+    };
+    let user = with_new_password(user, &redeem.password, case);
+    let new = NewSession {
+        user: &user,
+        proof: Proof::First,
+        opening: &redeem.opening,
+        amr: vec!["otp".to_owned()],
+        device: redeem.login.device_of(&user),
+    };
+    let decision = open(Event::CodeRedeem, &new, case).only_if_done(Effect::PutUser(user.clone()));
+    forgiven(decision, &redeem.login, &user)
+}
+
+/// Opens a session on the word of an app. A user who is not there and one who may not log in are one answer.
+pub(crate) fn vouch(vouch: &Vouch, case: &Case<'_>) -> Decision {
+    let Some(user) = case.facts.user.as_ref().filter(|user| !user.disabled) else {
+        let refusal = Refusal::because(ErrorCode::NotFound, "there is no such user who may log in");
+        return Decision::refused(Event::Vouch, refusal);
+    };
+    let new = NewSession {
+        user,
+        proof: Proof::First,
+        opening: &vouch.opening,
+        amr: vouch.amr.clone(),
+        device: None,
+    };
+    open(Event::Vouch, &new, case)
 }
 
 /// The user whose password was right, unless the account has changed since it was looked at.
@@ -101,80 +157,43 @@ fn proved<'a>(settle: &Settle, user: Option<&'a User>) -> Option<&'a User> {
     same.then_some(user)
 }
 
-/// Unknown, wrong, disabled and throttled are one answer.
-fn refused(retry_after: Duration, user: Option<&User>) -> Decision {
-    let refusal = Refusal::new(ErrorCode::InvalidCredentials).after(retry_after);
-    let decision = Decision::refused(Event::Login, refusal);
-    match user {
-        Some(user) => decision.about_user(user.id),
+/// The session that a new one is to replace: alive, of this user and app, and not replaced before.
+fn replaceable<'a>(user: &User, case: &Case<'a>) -> Result<&'a Session, Refusal> {
+    let own = |session: &&Session| session.cold.user == user.id && case.permit.reaches(&session.cold.app);
+    let session = case.facts.session.as_ref().filter(own).ok_or(ErrorCode::InvalidToken)?;
+    case.is_alive(session).map_err(|dead| Refusal::new(dead.code()))?;
+    if session.hot.revoked.is_some() { Err(ErrorCode::Superseded.into()) } else { Ok(session) }
+}
+
+/// The user with another password. Every session opened before this very change is dead; the one it opens is not.
+fn with_new_password(user: &User, password: &PasswordHash, case: &Case<'_>) -> User {
+    User {
+        password: Some(password.clone()),
+        credential_version: user.credential_version.wrapping_add(1),
+        not_before: Stamp(case.at.stamp.0 - 1),
+        code: None,
+        ..user.clone()
+    }
+}
+
+/// A success forgets what was counted against it.
+fn forgiven(decision: Decision, login: &Login, user: &User) -> Decision {
+    let budgets = login.budgets(Some(user));
+    let decision = decision.only_if_done(Effect::ClearFailures(budgets.source));
+    match budgets.credential {
+        Some(key) => decision.only_if_done(Effect::ClearFailures(key)),
         None => decision,
     }
 }
 
-/// The session that has to go so that one more can be opened, if any.
-fn make_room<'a>(case: &Case<'a>) -> Result<Option<&'a Session>, Refusal> {
-    let living = || case.facts.sessions.iter().filter(|session| case.is_alive(session).is_ok());
-    if living().count() < case.policy.max_sessions {
-        return Ok(None);
+/// Unknown, wrong, disabled and throttled are one answer.
+fn refused(event: Event, retry_after: Duration, user: Option<&User>) -> Decision {
+    let refusal = Refusal::new(ErrorCode::InvalidCredentials).after(retry_after);
+    let decision = Decision::refused(event, refusal);
+    match user {
+        Some(user) => decision.about_user(user.id),
+        None => decision,
     }
-    match case.policy.when_full {
-        WhenFull::EvictOldest => Ok(living().min_by_key(|session| session.cold.opened)),
-        WhenFull::Refuse => Err(Refusal::new(ErrorCode::TooManySessions)),
-    }
-}
-
-fn open(settle: &Settle, user: &User, case: &Case<'_>) -> Session {
-    let (policy, at) = (case.policy, case.at);
-    let absolute_deadline = at.now.plus(policy.lifetimes.absolute);
-    Session {
-        id: SessionId::new(at.now, case.fresh.id),
-        cold: Cold {
-            user: user.id,
-            app: case.permit.app().to_owned(),
-            kind: settle.kind,
-            opened: at.stamp,
-            absolute_deadline,
-            amr: vec!["pwd".to_owned()],
-            origin: settle.origin.clone(),
-        },
-        hot: Hot {
-            last_seen: at.now,
-            idle_deadline: idle_deadline(at.now, policy.lifetimes.idle, absolute_deadline),
-            auth_time: at.now,
-            level: 1,
-            level_seconds: 0,
-            counter: FIRST,
-            rotated_at: at.now,
-            mac_key: case.facts.keys.mac,
-            attempt: None,
-            retries: 0,
-            tag: settle.tag,
-            debt: Debt::default(),
-            revoked: None,
-        },
-    }
-}
-
-fn granted(session: &Session, settle: &Settle, user: &User, audience: String, case: &Case<'_>) -> Outcome {
-    let mac_key = case.facts.keys.mac;
-    let tokens = match session.cold.kind {
-        SessionKind::Cookie => Tokens::Cookie { mac_key },
-        SessionKind::Token => Tokens::Token {
-            access: Box::new(AccessPlan::new(user, session, &session.hot, audience, case)),
-            counter: session.hot.counter,
-            mac_key,
-        },
-    };
-    let known = settle.login.device.filter(|(owner, _)| *owner == user.id);
-    let device = known.map_or(DeviceId::from_bytes(case.fresh.device), |(_, device)| device);
-    Outcome::Granted(Box::new(GrantPlan {
-        user: user.id,
-        session: session.id,
-        idle_deadline: session.hot.idle_deadline,
-        absolute_deadline: session.cold.absolute_deadline,
-        tokens,
-        device: Some((device, mac_key)),
-    }))
 }
 
 #[cfg(test)]

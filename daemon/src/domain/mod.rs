@@ -11,6 +11,7 @@ pub(crate) mod family;
 #[cfg(test)]
 mod fixture;
 pub(crate) mod login;
+pub(crate) mod opening;
 pub(crate) mod policy;
 pub(crate) mod revocation;
 pub(crate) mod session;

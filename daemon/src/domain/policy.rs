@@ -18,11 +18,18 @@ pub(crate) enum Right {
     Revoke,
     /// List the app's own sessions.
     List,
+    /// Open sessions for users whom the app has authenticated itself.
+    Vouch,
+    /// Get tokens for the app itself.
+    ServiceToken,
 }
 
 impl Right {
-    /// Every right: what an app has when its configuration names none.
-    pub(crate) const ALL: [Self; 5] = [Self::Login, Self::Verify, Self::Refresh, Self::Revoke, Self::List];
+    /// Every right: what the one app of a daemon has that serves one user.
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Login, Self::Verify, Self::Refresh, Self::Revoke, Self::List, Self::Vouch, Self::ServiceToken];
+    /// What an app has when its configuration names nothing: all but those that let it speak for users or for itself.
+    pub(crate) const USUAL: [Self; 5] = [Self::Login, Self::Verify, Self::Refresh, Self::Revoke, Self::List];
 }
 
 /// What callers ask for.
@@ -42,6 +49,16 @@ pub(crate) enum Operation {
     Revoke,
     /// A list of sessions of the app.
     Sessions,
+    /// A session for a user whom the app has authenticated.
+    OpenSession,
+    /// Another proof of who a session's user is.
+    Reauthenticate,
+    /// A new password by a session's user.
+    ChangePassword,
+    /// A new password by a code.
+    RedeemCode,
+    /// A token for the app itself.
+    ServiceToken,
     /// Anything on the administrator's socket.
     Administer,
 }
@@ -61,7 +78,11 @@ impl Operation {
     const fn needs(self) -> Needs {
         match self {
             Self::Hello | Self::Jwks => Needs::App,
-            Self::Login => Needs::Right(Right::Login),
+            Self::Login | Self::Reauthenticate | Self::ChangePassword | Self::RedeemCode => {
+                Needs::Right(Right::Login)
+            }
+            Self::OpenSession => Needs::Right(Right::Vouch),
+            Self::ServiceToken => Needs::Right(Right::ServiceToken),
             Self::Verify => Needs::Right(Right::Verify),
             Self::Refresh => Needs::Right(Right::Refresh),
             Self::Revoke => Needs::Right(Right::Revoke),
@@ -196,25 +217,42 @@ pub(crate) mod tests {
     #[test]
     fn e2_nothing_is_allowed_that_the_table_does_not_name() {
         let admin = Arc::new(Principal { uid: 0, pid: 1, role: Role::Admin });
-        let all = [
-            Operation::Hello,
-            Operation::Jwks,
-            Operation::Login,
-            Operation::Verify,
-            Operation::Refresh,
-            Operation::Revoke,
-            Operation::Sessions,
-            Operation::Administer,
+        let always = [Operation::Hello, Operation::Jwks];
+        let by_right = [
+            (
+                Right::Login,
+                vec![
+                    Operation::Login,
+                    Operation::Reauthenticate,
+                    Operation::ChangePassword,
+                    Operation::RedeemCode,
+                ],
+            ),
+            (Right::Verify, vec![Operation::Verify]),
+            (Right::Refresh, vec![Operation::Refresh]),
+            (Right::Revoke, vec![Operation::Revoke]),
+            (Right::List, vec![Operation::Sessions]),
+            (Right::Vouch, vec![Operation::OpenSession]),
+            (Right::ServiceToken, vec![Operation::ServiceToken]),
         ];
+        let mut all: Vec<_> = always
+            .into_iter()
+            .chain(by_right.iter().flat_map(|(_, operations)| operations.clone()))
+            .collect();
+        all.push(Operation::Administer);
         let allowed = |principal: &Arc<Principal>| {
             all.iter().copied().filter(|operation| admit(principal, *operation).is_ok()).collect::<Vec<_>>()
         };
         assert_eq!(allowed(&admin), [Operation::Administer]);
-        assert_eq!(allowed(&app("a", &[])), [Operation::Hello, Operation::Jwks]);
-        assert_eq!(allowed(&app("a", &Right::ALL)), all[..7]);
-        for (right, operation) in Right::ALL.iter().zip(&all[2..7]) {
-            assert_eq!(allowed(&app("a", &[*right])), [Operation::Hello, Operation::Jwks, *operation]);
+        assert_eq!(allowed(&app("a", &[])), always);
+        for (right, operations) in &by_right {
+            assert_eq!(
+                allowed(&app("a", &[*right])),
+                [always.to_vec(), operations.clone()].concat(),
+                "{right:?}"
+            );
         }
+        assert!(!Right::USUAL.contains(&Right::Vouch) && !Right::USUAL.contains(&Right::ServiceToken));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Taking sessions back: what can be named, and how it is done.
 
+use std::collections::BTreeMap;
+
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::time::Stamp;
@@ -39,11 +41,15 @@ pub(crate) enum Reason {
     UserRemoved = 7,
     /// Every session was ended.
     Everything = 8,
+    /// The user proved who they are again, and a newer session took its place.
+    Superseded = 9,
+    /// Every session that its app opened was ended.
+    App = 10,
 }
 
 impl Reason {
     /// Every reason, for reading stored rows.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Revoked,
         Self::Reuse,
         Self::Rollback,
@@ -52,14 +58,18 @@ impl Reason {
         Self::User,
         Self::UserRemoved,
         Self::Everything,
+        Self::Superseded,
+        Self::App,
     ];
 }
 
 /// Stamps that end many sessions at once: those opened at or before them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CutOffs {
     /// Ends every session.
     pub(crate) everything: Stamp,
+    /// Ends every session that an app opened, by the app's name.
+    pub(crate) apps: BTreeMap<String, Stamp>,
 }
 
 /// What to take back.
@@ -67,17 +77,40 @@ pub(crate) struct CutOffs {
 pub(crate) enum Target {
     /// One session.
     Session(SessionId),
-    /// A user's sessions with the calling app, but for one.
+    /// Sessions of a user with the calling app.
     UserOfApp {
         /// Whose.
         user: UserId,
-        /// The one to leave alive.
-        except: Option<SessionId>,
+        /// Which of them.
+        which: Which,
     },
+    /// Every session that an app opened.
+    App(String),
     /// All of a user's sessions.
     User(Name),
     /// Every session.
     Everything,
+}
+
+/// Which sessions of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// All of them.
+    All,
+    /// All but this one.
+    AllBut(SessionId),
+    /// Those on devices of this label.
+    Device(String),
+}
+
+impl Which {
+    fn names(&self, session: &Session) -> bool {
+        match self {
+            Self::All => true,
+            Self::AllBut(spared) => session.id != *spared,
+            Self::Device(label) => session.cold.origin.device_label.as_ref() == Some(label),
+        }
+    }
 }
 
 /// A session's row once it is taken back.
@@ -103,9 +136,9 @@ pub(crate) fn end_session(case: &Case<'_>) -> Decision {
     }
 }
 
-/// Ends a user's sessions with the calling app, but for one.
-pub(crate) fn end_of_app(user: UserId, except: Option<SessionId>, case: &Case<'_>) -> Decision {
-    let own = |session: &&Session| case.permit.reaches(&session.cold.app) && Some(session.id) != except;
+/// Ends sessions of a user with the calling app.
+pub(crate) fn end_of_user(user: UserId, which: &Which, case: &Case<'_>) -> Decision {
+    let own = |session: &&Session| case.permit.reaches(&session.cold.app) && which.names(session);
     let doomed: Vec<_> =
         case.facts.sessions.iter().filter(own).filter(|session| case.is_alive(session).is_ok()).collect();
     let mut decision =
@@ -127,7 +160,16 @@ pub(crate) fn end_user(name: &Name, case: &Case<'_>) -> Decision {
 
 /// Ends every session there is.
 pub(crate) fn end_everything(case: &Case<'_>) -> Decision {
-    let cut_offs = CutOffs { everything: case.at.stamp };
+    let cut_offs = CutOffs { everything: case.at.stamp, ..case.facts.cut_offs.clone() };
     Decision::done(Event::EverythingRevoke, Outcome::Ended(case.facts.known_sessions))
+        .with(Effect::PutCutOffs(cut_offs))
+}
+
+/// Ends every session that an app opened.
+pub(crate) fn end_app(app: &str, case: &Case<'_>) -> Decision {
+    let mut cut_offs = case.facts.cut_offs.clone();
+    cut_offs.apps.insert(app.to_owned(), case.at.stamp);
+    Decision::done(Event::AppRevoke, Outcome::Ended(case.facts.known_sessions))
+        .detail(format!("app {app}"))
         .with(Effect::PutCutOffs(cut_offs))
 }

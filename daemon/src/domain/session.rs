@@ -1,6 +1,7 @@
 //! Sessions, and the one rule that says whether a session is alive.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use hallpass_protocol::auth::SessionKind;
 use hallpass_protocol::error::ErrorCode;
@@ -87,6 +88,26 @@ pub(crate) struct Hot {
     pub(crate) revoked: Option<Revocation>,
 }
 
+/// How long a session goes on after a newer one took its place, for requests that are under way.
+const TAIL: Duration = Duration::from_secs(30);
+
+impl Session {
+    /// When it ends in any case.
+    pub(crate) fn end(&self) -> Millis {
+        self.superseded_end().unwrap_or(Millis::MAX).min(self.cold.absolute_deadline)
+    }
+
+    fn superseded_end(&self) -> Option<Millis> {
+        let superseded = self.hot.revoked.filter(|revocation| revocation.reason == Reason::Superseded)?;
+        Some(Millis::from_u64(superseded.stamp.0 / 1000).plus(TAIL))
+    }
+
+    /// Whether it was opened on one device and this request says it comes from another.
+    pub(crate) fn contradicts(&self, fingerprint: Option<[u8; 16]>) -> bool {
+        self.cold.origin.fingerprint.zip(fingerprint).is_some_and(|(then, now)| then != now)
+    }
+}
+
 /// How often the use of a session is written down, in milliseconds.
 pub(crate) const TOUCH_EVERY_MS: u64 = 60_000;
 
@@ -105,6 +126,7 @@ impl Dead {
         match self {
             Self::Expired => ErrorCode::Expired,
             Self::Revoked(Reason::Reuse) => ErrorCode::Reused,
+            Self::Revoked(Reason::Superseded) => ErrorCode::Superseded,
             Self::Revoked(_) => ErrorCode::Revoked,
         }
     }
@@ -119,7 +141,8 @@ pub(crate) fn is_alive(
     cut_offs: &CutOffs,
     now: Millis,
 ) -> Result<(), Dead> {
-    if let Some(revocation) = session.hot.revoked {
+    if let Some(revocation) = session.hot.revoked.filter(|revocation| revocation.reason != Reason::Superseded)
+    {
         return Err(Dead::Revoked(revocation.reason));
     }
     let Some(user) = user.filter(|user| user.id == session.cold.user) else {
@@ -131,6 +154,12 @@ pub(crate) fn is_alive(
     if session.cold.opened <= cut_offs.everything {
         return Err(Dead::Revoked(Reason::Everything));
     }
+    if cut_offs.apps.get(&session.cold.app).is_some_and(|stamp| session.cold.opened <= *stamp) {
+        return Err(Dead::Revoked(Reason::App));
+    }
+    if session.superseded_end().is_some_and(|end| now >= end) {
+        return Err(Dead::Revoked(Reason::Superseded));
+    }
     if now >= session.hot.idle_deadline || now >= session.cold.absolute_deadline {
         return Err(Dead::Expired);
     }
@@ -138,13 +167,13 @@ pub(crate) fn is_alive(
 }
 
 /// Moves the idle end along with use, at most once a minute and never past the absolute end.
-pub(crate) fn touched(session: &Session, idle: std::time::Duration, at: &Moment) -> Option<Hot> {
+pub(crate) fn touched(session: &Session, idle: Duration, at: &Moment) -> Option<Hot> {
     if !wants_touch(session, at.now) {
         return None;
     }
     Some(Hot {
         last_seen: at.now,
-        idle_deadline: idle_deadline(at.now, idle, session.cold.absolute_deadline),
+        idle_deadline: idle_deadline(at.now, idle, session.end()),
         ..session.hot.clone()
     })
 }
@@ -156,6 +185,6 @@ pub(crate) fn wants_touch(session: &Session, now: Millis) -> bool {
 }
 
 /// The idle end of a session used now.
-pub(crate) fn idle_deadline(now: Millis, idle: std::time::Duration, absolute: Millis) -> Millis {
+pub(crate) fn idle_deadline(now: Millis, idle: Duration, absolute: Millis) -> Millis {
     now.plus(idle).min(absolute)
 }

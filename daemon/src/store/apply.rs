@@ -1,23 +1,64 @@
 //! Effects into rows.
 
+use hallpass_protocol::time::Stamp;
+
 use super::StoreError;
-use super::records::{failures_key, pair};
+use super::records::{Listed, NameRecord, failures_key, listed_key, pair};
 use super::rows::WriterRows;
 use super::schema::{META_CUT_OFFS, Table};
 use crate::domain::effect::Effect;
 use crate::domain::session::Session;
 use crate::domain::throttle::ThrottleKey;
+use crate::domain::time::Moment;
 
-/// Writes what one decision asks for.
-pub(super) fn apply(rows: &mut WriterRows<'_>, effects: &[Effect]) -> Result<(), StoreError> {
-    effects.iter().try_for_each(|effect| apply_one(rows, effect))
+/// Writes what one decision asks for, and lists what it takes back.
+pub(super) fn apply(rows: &mut WriterRows<'_>, effects: &[Effect], at: &Moment) -> Result<(), StoreError> {
+    let mut place = 0;
+    for effect in effects {
+        apply_one(rows, effect)?;
+        if let Some(listed) = taken_back(effect, at.stamp) {
+            rows.put(Table::Revocations, &listed_key(at.stamp, place), &listed)?;
+            place = place.saturating_add(1);
+        }
+    }
+    Ok(())
+}
+
+/// What an effect takes back, told by the stamp that it leaves in a row: so no list of operations can forget one.
+fn taken_back(effect: &Effect, stamp: Stamp) -> Option<Listed> {
+    match effect {
+        Effect::PutHot(session, hot) => hot
+            .revoked
+            .is_some_and(|revocation| revocation.stamp == stamp)
+            .then_some(Listed::Session(*session)),
+        // A password change leaves the session it opens alive, so its cut-off lies just below its own stamp.
+        Effect::PutUser(user) => (user.not_before.0 + 1 >= stamp.0).then_some(Listed::User(user.id)),
+        Effect::RemoveUser { id, .. } => Some(Listed::User(*id)),
+        Effect::PutCutOffs(cut_offs) if cut_offs.everything == stamp => Some(Listed::Everything),
+        Effect::PutCutOffs(cut_offs) => {
+            cut_offs.apps.iter().find(|(_, cut)| **cut == stamp).map(|(app, _)| Listed::App(app.clone()))
+        }
+        _ => None,
+    }
 }
 
 fn apply_one(rows: &mut WriterRows<'_>, effect: &Effect) -> Result<(), StoreError> {
     match effect {
         Effect::PutUser(user) => {
-            rows.put(Table::Names, user.name.as_str().as_bytes(), &user.id)?;
+            let name = NameRecord { user: user.id, reserved: None };
+            rows.put(Table::Names, user.name.as_str().as_bytes(), &name)?;
             rows.put(Table::Users, user.id.as_bytes(), user)
+        }
+        Effect::ReserveName { name, until } => {
+            let key = name.as_str().as_bytes();
+            let user = rows.get::<NameRecord>(Table::Names, key)?.map(|record| record.user);
+            match user {
+                Some(user) => rows.put(Table::Names, key, &NameRecord { user, reserved: Some(*until) }),
+                None => Ok(()),
+            }
+        }
+        Effect::ForgetRevocation((stamp, place)) => {
+            rows.remove(Table::Revocations, &listed_key(*stamp, *place))
         }
         Effect::RemoveUser { id, name } => {
             rows.remove(Table::Names, name.as_str().as_bytes())?;

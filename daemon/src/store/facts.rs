@@ -1,16 +1,20 @@
 //! What the store knows that a command depends on. Everything is read and decoded before anything is written, so a bad row fails one command alone.
 
 use hallpass_protocol::id::SessionId;
+use hallpass_protocol::time::Stamp;
 use redb::ReadableTable;
 
 use super::StoreError;
 use super::rows::Rows;
-use crate::domain::command::{ActiveKeys, Command, Facts, Login};
+use crate::domain::account::Change;
+use crate::domain::command::{ActiveKeys, Command, Facts, Login, Purpose, Whom};
 use crate::domain::revocation::Target;
 use crate::domain::time::Moment;
 
 /// Most sessions of one user that a command looks at; more than the policy can ever allow.
 const SESSIONS_OF_USER: usize = 10_000;
+/// How long an entry stays in the revocation list: longer than any access token lives, in microseconds.
+const LISTED_MICROS: u64 = 2 * 3_600 * 1_000_000;
 /// Most sessions that one sweep looks at, so that it holds the writer for a moment only.
 pub(crate) const SWEEP_SESSIONS: usize = 256;
 
@@ -29,12 +33,26 @@ where
         Command::Attempt(login) => load_login(rows, login, &mut facts)?,
         Command::Settle(settle) => {
             load_login(rows, &settle.login, &mut facts)?;
-            if let Some(proved) = &settle.proved {
-                facts.sessions = rows.sessions_of(proved.user, None, SESSIONS_OF_USER)?;
+            match &settle.purpose {
+                Purpose::Login => load_sessions(rows, &mut facts)?,
+                Purpose::Reauthenticate(session) | Purpose::ChangePassword(session, _) => {
+                    facts.session = rows.session(*session)?;
+                }
             }
         }
         Command::Refresh(refresh) => load_session(rows, refresh.session, &mut facts)?,
-        Command::Touch(session) | Command::Revoke(Target::Session(session)) => {
+        Command::Vouch(vouch) => {
+            facts.user = match &vouch.user {
+                Whom::Id(id) => rows.user(*id)?,
+                Whom::Name(name) => rows.user_named(name.as_str())?,
+            };
+            load_sessions(rows, &mut facts)?;
+        }
+        Command::Redeem(redeem) => {
+            load_login(rows, &redeem.login, &mut facts)?;
+            load_sessions(rows, &mut facts)?;
+        }
+        Command::Touch(session, _) | Command::Revoke(Target::Session(session)) => {
             load_session(rows, *session, &mut facts)?;
         }
         Command::Revoke(Target::UserOfApp { user, .. }) => {
@@ -50,15 +68,38 @@ where
         Command::Revoke(Target::Everything) => {
             facts.known_sessions = rows.sessions_since(facts.cut_offs.everything)?;
         }
-        Command::AddUser { name, .. } | Command::ChangeUser(name, _) => {
+        Command::AddUser { name, .. } => facts.name_taken = rows.name_taken(name.as_str(), at.now)?,
+        Command::ChangeUser(name, change) => {
             facts.user = rows.user_named(name.as_str())?;
+            if let Change::Rename(new) = change {
+                facts.name_taken = rows.name_taken(new.as_str(), at.now)?;
+            }
+        }
+        Command::Revoke(Target::App(app)) => {
+            let since = facts.cut_offs.apps.get(app).copied().unwrap_or(facts.cut_offs.everything);
+            facts.known_sessions = rows.sessions_since(since)?;
         }
         Command::Start => {}
         Command::Sweep => {
             (facts.due, facts.sessions) = rows.sessions_due(at.now, SWEEP_SESSIONS)?.into_iter().unzip();
+            let oldest = Stamp(at.stamp.0.saturating_sub(LISTED_MICROS));
+            let old = |((stamp, _), _): &((Stamp, u16), _)| *stamp < oldest;
+            let listed = rows.revocations_after(None, SWEEP_SESSIONS)?;
+            facts.old_revocations =
+                listed.into_iter().take_while(old).map(|(listed_at, _)| listed_at).collect();
         }
     }
     Ok(facts)
+}
+
+fn load_sessions<T>(rows: &Rows<T>, facts: &mut Facts) -> Result<(), StoreError>
+where
+    T: ReadableTable<&'static [u8], &'static [u8]>,
+{
+    if let Some(user) = &facts.user {
+        facts.sessions = rows.sessions_of(user.id, None, SESSIONS_OF_USER)?;
+    }
+    Ok(())
 }
 
 fn load_login<T>(rows: &Rows<T>, login: &Login, facts: &mut Facts) -> Result<(), StoreError>

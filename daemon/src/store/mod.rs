@@ -13,7 +13,7 @@ mod writer;
 
 pub(crate) use facts::SWEEP_SESSIONS;
 pub(crate) use open::Store;
-pub(crate) use records::{AuditRecord, SealedKey};
+pub(crate) use records::{AuditRecord, Listed, SealedKey};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use writer::{Writer, WriterThread};
 

@@ -1,5 +1,6 @@
 //! How the domain's nouns lie in rows. Each record leads with a version byte; golden bytes in the tests keep the layout from drifting.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use hallpass_protocol::auth::SessionKind;
@@ -10,7 +11,7 @@ use hallpass_protocol::token::MacKeyId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::account::{Name, PasswordHash, Roles, User};
+use crate::domain::account::{Attributes, Code, CodeHash, Name, PasswordHash, Roles, User};
 use crate::domain::family::{AttemptHash, ContextTag, Debt};
 use crate::domain::revocation::{CutOffs, Reason, Revocation};
 use crate::domain::session::{Cold, Hot, Origin};
@@ -48,6 +49,8 @@ struct UserRecord {
     disabled: bool,
     credential_version: u32,
     not_before: Stamp,
+    attributes: BTreeMap<String, String>,
+    code: Option<([u8; 16], Millis)>,
 }
 
 impl Record for User {
@@ -60,6 +63,8 @@ impl Record for User {
             disabled: self.disabled,
             credential_version: self.credential_version,
             not_before: self.not_before,
+            attributes: self.attributes.as_map().clone(),
+            code: self.code.map(|code| (code.hash.0, code.expires)),
         })
     }
 
@@ -73,6 +78,8 @@ impl Record for User {
             disabled: record.disabled,
             credential_version: record.credential_version,
             not_before: record.not_before,
+            attributes: Attributes::parse(record.attributes).ok()?,
+            code: record.code.map(|(hash, expires)| Code { hash: CodeHash(hash), expires }),
         })
     }
 }
@@ -221,21 +228,11 @@ impl Record for Failures {
 
 impl Record for CutOffs {
     fn to_bytes(&self) -> Vec<u8> {
-        encode(&self.everything)
+        encode(&(self.everything, &self.apps))
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        decode(bytes).map(|everything| Self { everything })
-    }
-}
-
-impl Record for UserId {
-    fn to_bytes(&self) -> Vec<u8> {
-        encode(self)
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        decode(bytes)
+        decode(bytes).map(|(everything, apps)| Self { everything, apps })
     }
 }
 
@@ -320,7 +317,29 @@ macro_rules! plain_record {
     )*};
 }
 
-plain_record!(Mark, Identity, SealedKey, AuditRecord);
+/// Whose a name is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct NameRecord {
+    /// Whose it is or was.
+    pub(super) user: UserId,
+    /// It leads nowhere and cannot be taken before this, because its user gave it up.
+    pub(super) reserved: Option<Millis>,
+}
+
+/// An entry of the revocation list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Listed {
+    /// A session.
+    Session(SessionId),
+    /// All of a user's sessions, or what they may do.
+    User(UserId),
+    /// All that an app opened.
+    App(String),
+    /// Everything.
+    Everything,
+}
+
+plain_record!(Mark, Identity, SealedKey, AuditRecord, NameRecord, Listed);
 
 /// The key of a count of failures: hashed, so that a name somebody typed is neither stored nor of any length.
 pub(super) fn failures_key(key: &ThrottleKey) -> [u8; 16] {
@@ -350,6 +369,11 @@ pub(super) fn failures_key(key: &ThrottleKey) -> [u8; 16] {
     let mut short = [0; 16];
     short.copy_from_slice(&full[..16]);
     short
+}
+
+/// The key of an entry of the revocation list.
+pub(super) fn listed_key(stamp: Stamp, place: u16) -> Vec<u8> {
+    [&stamp.0.to_be_bytes()[..], &place.to_be_bytes()].concat()
 }
 
 /// The key of an index row: two parts of fixed length, one behind the other.
@@ -402,9 +426,11 @@ mod tests {
             disabled: true,
             credential_version: 2,
             not_before: Stamp(3),
+            attributes: Attributes::parse([("k".to_owned(), "v".to_owned())].into()).unwrap(),
+            code: Some(Code { hash: CodeHash([4; 16]), expires: Millis::from_u64(5) }),
         };
-        let golden = "010101010101010101010101010101010103616e6e0102247801017201\
-                      0203";
+        let golden = "010101010101010101010101010101010103616e6e01022478010172010203\
+                      01016b0176010404040404040404040404040404040405";
         assert_eq!(crate::hex::encode(&user.to_bytes()), golden);
         assert_eq!(User::from_bytes(&user.to_bytes()), Some(user));
     }

@@ -5,9 +5,12 @@ use hallpass_protocol::time::{Millis, Stamp};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::StoreError;
-use super::records::{AuditRecord, Identity, Mark, Record, SealedKey, failures_key, pair};
+use super::records::{
+    AuditRecord, Identity, Listed, Mark, NameRecord, Record, SealedKey, failures_key, listed_key, pair,
+};
 use super::schema::{Checksums, META_CUT_OFFS, META_MARK, Table, bad_row};
 use crate::domain::account::User;
+use crate::domain::effect::ListedAt;
 use crate::domain::revocation::CutOffs;
 use crate::domain::session::Session;
 use crate::domain::throttle::{Failures, ThrottleKey};
@@ -89,10 +92,17 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
 
     /// The user of this name. The text need not be a name.
     pub(super) fn user_named(&self, name: &str) -> Result<Option<User>, StoreError> {
-        let Some(id) = self.get::<UserId>(Table::Names, name.as_bytes())? else { return Ok(None) };
+        let record: Option<NameRecord> = self.get(Table::Names, name.as_bytes())?;
+        let Some(record) = record.filter(|record| record.reserved.is_none()) else { return Ok(None) };
         // A name that leads nowhere would be an account that silently does not exist.
-        let user = self.user(id)?.ok_or_else(|| bad_row(Table::Names, name.as_bytes()))?;
+        let user = self.user(record.user)?.ok_or_else(|| bad_row(Table::Names, name.as_bytes()))?;
         Ok(Some(user))
+    }
+
+    /// Whether nobody can have this name now: somebody has it, or gave it up not long ago.
+    pub(super) fn name_taken(&self, name: &str, now: Millis) -> Result<bool, StoreError> {
+        let record: Option<NameRecord> = self.get(Table::Names, name.as_bytes())?;
+        Ok(record.is_some_and(|record| record.reserved.is_none_or(|until| now < until)))
     }
 
     /// A session, both rows of it.
@@ -170,6 +180,25 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
         later.map(|row| row.map(|_| 1).map_err(StoreError::from)).sum()
     }
 
+    /// Entries of the revocation list after one of them, oldest first.
+    pub(super) fn revocations_after(
+        &self,
+        after: Option<ListedAt>,
+        most: usize,
+    ) -> Result<Vec<(ListedAt, Listed)>, StoreError> {
+        let first = after.map_or_else(Vec::new, |(stamp, place)| listed_key(stamp, place.saturating_add(1)));
+        let mut entries = Vec::new();
+        for row in self.tables[Table::Revocations as usize].range::<&[u8]>(first.as_slice()..)?.take(most) {
+            let (key, value) = row?;
+            let bad = || bad_row(Table::Revocations, key.value());
+            let (stamp, place) = key.value().split_first_chunk::<8>().ok_or_else(bad)?;
+            let place = place.try_into().map(u16::from_be_bytes).map_err(|_| bad())?;
+            let listed = self.decode(Table::Revocations, key.value(), value.value())?;
+            entries.push(((Stamp(u64::from_be_bytes(*stamp)), place), listed));
+        }
+        Ok(entries)
+    }
+
     /// Users by name, after a name.
     pub(super) fn users_after(&self, after: Option<&str>, most: usize) -> Result<Vec<User>, StoreError> {
         let mut users = Vec::new();
@@ -182,8 +211,10 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
             if users.len() == most {
                 break;
             }
-            let id: UserId = self.decode(Table::Names, key.value(), value.value())?;
-            users.push(self.user(id)?.ok_or_else(|| bad_row(Table::Names, key.value()))?);
+            let record: NameRecord = self.decode(Table::Names, key.value(), value.value())?;
+            if record.reserved.is_none() {
+                users.push(self.user(record.user)?.ok_or_else(|| bad_row(Table::Names, key.value()))?);
+            }
         }
         Ok(users)
     }

@@ -37,11 +37,13 @@ pub(super) enum Table {
     Keys,
     /// Number to audit entry.
     Audit,
+    /// Stamp and place to what was taken back.
+    Revocations,
 }
 
 impl Table {
     /// Every table.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Meta,
         Self::Users,
         Self::Names,
@@ -52,6 +54,7 @@ impl Table {
         Self::Failures,
         Self::Keys,
         Self::Audit,
+        Self::Revocations,
     ];
 
     /// Its name in the file.
@@ -67,6 +70,7 @@ impl Table {
             Self::Failures => "login_failures",
             Self::Keys => "keys",
             Self::Audit => "audit",
+            Self::Revocations => "revocations",
         }
     }
 

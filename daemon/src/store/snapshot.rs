@@ -4,11 +4,12 @@ use hallpass_protocol::id::{SessionId, UserId};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase};
 
 use super::StoreError;
-use super::records::AuditRecord;
+use super::records::{AuditRecord, Listed};
 use super::rows::Rows;
 use super::schema::{Checksums, Table};
 use crate::domain::account::User;
 use crate::domain::check::Found;
+use crate::domain::effect::ListedAt;
 use crate::domain::revocation::CutOffs;
 use crate::domain::session::Session;
 
@@ -81,6 +82,15 @@ impl Snapshot {
         most: usize,
     ) -> Result<Vec<(u64, AuditRecord)>, StoreError> {
         self.rows.audit_after(number, most)
+    }
+
+    /// Entries of the revocation list after one of them, oldest first.
+    pub(crate) fn revocations_after(
+        &self,
+        after: Option<ListedAt>,
+        most: usize,
+    ) -> Result<Vec<(ListedAt, Listed)>, StoreError> {
+        self.rows.revocations_after(after, most)
     }
 
     /// The number of the newest audit entry; 0 before the first.

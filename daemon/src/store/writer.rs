@@ -160,7 +160,7 @@ impl Decided {
         job: &Job,
         at: &Moment,
     ) -> Result<(), StoreError> {
-        apply(rows, &decision.effects)?;
+        apply(rows, &decision.effects, at)?;
         self.changed |= !decision.effects.is_empty();
         if let Some(audit) = decision.audit.take() {
             let record = self.head.link(audit, decision, &job.permit, at);

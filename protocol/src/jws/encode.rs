@@ -3,7 +3,7 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Serialize;
 
-use super::{ALGORITHM, AccessClaims, Header, MAX_TOKEN_ISSUED, TYPE};
+use super::{ALGORITHM, AccessClaims, Header, MAX_TOKEN_ISSUED, SERVICE_TYPE, ServiceClaims, TYPE};
 
 /// Base64url of the 64 bytes of a signature, and the dot before it.
 const SIGNATURE_LEN: usize = 1 + 86;
@@ -22,7 +22,19 @@ pub fn encode(
     kid: &str,
     sign: impl FnOnce(&[u8]) -> [u8; 64],
 ) -> Result<String, TooLarge> {
-    let mut token = signing_input(claims, kid);
+    write(signing_input(TYPE, claims, kid), sign)
+}
+
+/// Writes a token for an app itself, likewise.
+pub fn encode_service(
+    claims: &ServiceClaims,
+    kid: &str,
+    sign: impl FnOnce(&[u8]) -> [u8; 64],
+) -> Result<String, TooLarge> {
+    write(signing_input(SERVICE_TYPE, claims, kid), sign)
+}
+
+fn write(mut token: String, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Result<String, TooLarge> {
     let len = token.len() + SIGNATURE_LEN;
     if len > MAX_TOKEN_ISSUED {
         return Err(TooLarge { len });
@@ -37,11 +49,11 @@ pub fn encode(
 /// set and not when its owner logs in.
 #[must_use]
 pub fn encoded_len(claims: &AccessClaims, kid: &str) -> usize {
-    signing_input(claims, kid).len() + SIGNATURE_LEN
+    signing_input(TYPE, claims, kid).len() + SIGNATURE_LEN
 }
 
-fn signing_input(claims: &AccessClaims, kid: &str) -> String {
-    let header = Header { alg: ALGORITHM.into(), typ: TYPE.into(), kid: kid.into() };
+fn signing_input(typ: &str, claims: &impl Serialize, kid: &str) -> String {
+    let header = Header { alg: ALGORITHM.into(), typ: typ.into(), kid: kid.into() };
     format!("{}.{}", json_part(&header), json_part(claims))
 }
 

@@ -2,6 +2,7 @@
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use ed25519_dalek::{Signature, VerifyingKey};
+use serde::de::DeserializeOwned;
 
 use super::json::member_names;
 use super::{ALGORITHM, AccessClaims, Header, JwksError, KeySet, MAX_TOKEN_SEEN, TYPE, stamp_of};
@@ -10,7 +11,7 @@ use super::{ALGORITHM, AccessClaims, Header, JwksError, KeySet, MAX_TOKEN_SEEN, 
 pub const MAX_SKEW: u64 = 60;
 
 /// The last second of the year 9999. No date of ours lies past it, and arithmetic on dates cannot overflow.
-const LAST_DATE: u64 = 253_402_300_799;
+pub(super) const LAST_DATE: u64 = 253_402_300_799;
 
 /// The longest name or id in a token, in bytes.
 const MAX_TEXT: usize = 128;
@@ -73,7 +74,7 @@ impl KeySet {
         accepts: impl FnOnce(&str) -> bool,
         unix_seconds: u64,
     ) -> Result<AccessClaims, Refused> {
-        let claims = read_claims(&self.signed_payload(token)?)?;
+        let claims = read_claims(&self.signed_payload(token, TYPE)?)?;
         if claims.iss != issuer {
             return Err(Refused::WrongIssuer);
         }
@@ -87,8 +88,8 @@ impl KeySet {
         Ok(claims)
     }
 
-    /// The payload of a token that one of these keys has signed. What is in it is not looked at.
-    fn signed_payload(&self, token: &str) -> Result<Vec<u8>, Refused> {
+    /// The payload of a token of this type that one of these keys has signed. What is in it is not looked at.
+    pub(super) fn signed_payload(&self, token: &str, typ: &str) -> Result<Vec<u8>, Refused> {
         if token.len() > MAX_TOKEN_SEEN {
             return Err(Refused::Malformed);
         }
@@ -97,7 +98,7 @@ impl KeySet {
         // A fourth part fails to decode, since a dot is no letter of base64.
         let (header, payload, signature) = (decode(header)?, decode(payload)?, decode(signature)?);
 
-        let key = self.find(&read_header(&header)?.kid).ok_or(Refused::UnknownKey)?;
+        let key = self.find(&read_header(&header, typ)?.kid).ok_or(Refused::UnknownKey)?;
         check_signature(key, signing_input.as_bytes(), &signature)?;
         Ok(payload)
     }
@@ -158,13 +159,13 @@ fn decode(part: &str) -> Result<Vec<u8>, Refused> {
 
 /// Reads a header with exactly our three members. One more may change what the token means (`crit` announces
 /// that it does) or where the key comes from (`jwk`, `jku`, `x5u`), so none is passed over.
-fn read_header(json: &[u8]) -> Result<Header<'_>, Refused> {
+fn read_header<'a>(json: &'a [u8], typ: &str) -> Result<Header<'a>, Refused> {
     let names = member_names(json).ok_or(Refused::Malformed)?;
     if names != ["alg", "kid", "typ"] {
         return Err(Refused::UnsupportedHeader);
     }
     let header: Header<'_> = serde_json::from_slice(json).map_err(|_| Refused::UnsupportedHeader)?;
-    if header.alg != ALGORITHM || header.typ != TYPE {
+    if header.alg != ALGORITHM || header.typ != typ {
         return Err(Refused::UnsupportedHeader);
     }
     Ok(header)
@@ -179,11 +180,7 @@ pub(super) fn check_signature(key: &VerifyingKey, text: &[u8], signature: &[u8])
 /// Reads a signed payload. Claims that we do not know are passed over, so that an older client reads the
 /// tokens of a newer daemon. `nbf` is not: to pass over it would be to take a token before its time.
 pub(super) fn read_claims(json: &[u8]) -> Result<AccessClaims, Refused> {
-    let names = member_names(json).ok_or(Refused::Malformed)?;
-    if names.iter().any(|name| name == "nbf") {
-        return Err(Refused::BadClaims);
-    }
-    let claims: AccessClaims = serde_json::from_slice(json).map_err(|_| Refused::BadClaims)?;
+    let claims: AccessClaims = read_known(json)?;
     let texts = [&claims.sub, &claims.sid, &claims.client_id, &claims.acr];
     let dates = [claims.exp, claims.iat, claims.auth_time];
     let sound = texts.into_iter().all(|text| is_plain(text))
@@ -192,7 +189,16 @@ pub(super) fn read_claims(json: &[u8]) -> Result<AccessClaims, Refused> {
     if sound { Ok(claims) } else { Err(Refused::BadClaims) }
 }
 
+/// Reads the claims that a type of token has.
+pub(super) fn read_known<T: DeserializeOwned>(json: &[u8]) -> Result<T, Refused> {
+    let names = member_names(json).ok_or(Refused::Malformed)?;
+    if names.iter().any(|name| name == "nbf") {
+        return Err(Refused::BadClaims);
+    }
+    serde_json::from_slice(json).map_err(|_| Refused::BadClaims)
+}
+
 /// Whether a text can be a name or an id: something, not too long, and safe to print.
-fn is_plain(text: &str) -> bool {
+pub(super) fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_TEXT && !text.chars().any(char::is_control)
 }

@@ -1,11 +1,13 @@
 //! The admin side of a daemon that remembers what it was asked and knows three users, three sessions and 120 audit entries.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use hallpass_protocol::admin::{
-    AddUser, Admin, AuditEntry, AuditTail, RevokeTarget, Status, UserInfo, UserPage,
+    AddUser, Admin, AuditEntry, AuditTail, Code, RevocationEntry, RevocationKey, RevokeTarget, Status,
+    UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, Context, Revoked, SessionInfo, SessionKind, SessionPage};
 use hallpass_protocol::codec::{End, WireCodec};
@@ -14,7 +16,7 @@ use hallpass_protocol::hello::{Service, receive};
 use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::limits::{ADMIN_FRAME, AUDIT_PER_PAGE, HELLO_DEADLINE};
 use hallpass_protocol::paths::admin_socket_beside;
-use hallpass_protocol::secret::Password;
+use hallpass_protocol::secret::{Password, Token};
 use hallpass_protocol::time::{Millis, Stamp};
 use tarpc::context::Context as Call;
 use tarpc::server::{BaseChannel, Channel};
@@ -85,6 +87,7 @@ fn user(name: &str) -> Answer<UserInfo> {
         user_id: user_id(),
         name: name.into(),
         roles: vec!["editor".into()],
+        attributes: BTreeMap::new(),
         disabled: false,
         has_password: false,
         created: Millis::default(),
@@ -170,6 +173,32 @@ impl Admin for Asked {
     async fn user_set_roles(self, _: Call, name: String, roles: Vec<String>) -> Answer<UserInfo> {
         self.note(format!("user_set_roles {name} {roles:?}"));
         Ok(UserInfo { roles, ..user(&name)? })
+    }
+
+    async fn user_rename(self, _: Call, name: String, new_name: String) -> Answer<UserInfo> {
+        self.note(format!("user_rename {name} {new_name}"));
+        Ok(UserInfo { name: new_name, ..user(&name)? })
+    }
+
+    async fn user_set_attributes(
+        self,
+        _: Call,
+        name: String,
+        attributes: BTreeMap<String, String>,
+    ) -> Answer<UserInfo> {
+        self.note(format!("user_set_attributes {name} {attributes:?}"));
+        Ok(UserInfo { attributes, ..user(&name)? })
+    }
+
+    async fn user_code(self, _: Call, name: String) -> Answer<Code> {
+        self.note(format!("user_code {name}"));
+        Ok(Code { code: Token::new("hpc_secret".into()), expires: Millis::default() })
+    }
+
+    async fn revocation_list(self, _: Call, after: Option<RevocationKey>) -> Answer<Vec<RevocationEntry>> {
+        self.note(format!("revocation_list {after:?}"));
+        let key = RevocationKey { stamp: Stamp(7), place: 0 };
+        Ok(vec![RevocationEntry { key, kind: "user".into(), id: user_id().to_string() }])
     }
 
     async fn session_list(self, _: Call, name: String, after: Option<SessionId>) -> Answer<SessionPage> {

@@ -1,8 +1,9 @@
 //! The answers as JSON. The field names are a promise: one may be added, none may change. Moments are whole seconds since 1970.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use hallpass_protocol::admin::{AuditEntry, Status, UserInfo};
+use hallpass_protocol::admin::{AuditEntry, Code, RevocationEntry, Status, UserInfo};
 use hallpass_protocol::auth::{Grant, GrantedTokens, Identity, Revoked, SessionInfo};
 use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::secret::Token;
@@ -62,6 +63,7 @@ pub(super) struct UserView<'a> {
     user_id: UserId,
     name: &'a str,
     roles: &'a [String],
+    attributes: &'a BTreeMap<String, String>,
     disabled: bool,
     has_password: bool,
     created: u64,
@@ -73,10 +75,37 @@ impl<'a> From<&'a UserInfo> for UserView<'a> {
             user_id: user.user_id,
             name: &user.name,
             roles: &user.roles,
+            attributes: &user.attributes,
             disabled: user.disabled,
             has_password: user.has_password,
             created: user.created.as_secs(),
         }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct CodeView<'a> {
+    code: &'a str,
+    expires_at: u64,
+}
+
+impl<'a> From<&'a Code> for CodeView<'a> {
+    fn from(code: &'a Code) -> Self {
+        Self { code: code.code.expose(), expires_at: code.expires.as_secs() }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct RevocationView<'a> {
+    /// In microseconds.
+    stamp: u64,
+    kind: &'a str,
+    id: &'a str,
+}
+
+impl<'a> From<&'a RevocationEntry> for RevocationView<'a> {
+    fn from(entry: &'a RevocationEntry) -> Self {
+        Self { stamp: entry.key.stamp.0, kind: &entry.kind, id: &entry.id }
     }
 }
 
@@ -138,6 +167,7 @@ pub(super) struct IdentityView<'a> {
     user_id: UserId,
     name: &'a str,
     roles: &'a [String],
+    attributes: &'a BTreeMap<String, String>,
     session_id: SessionId,
     app: &'a str,
     kind: &'static str,
@@ -153,6 +183,7 @@ impl<'a> From<&'a Identity> for IdentityView<'a> {
             user_id: identity.user_id,
             name: &identity.name,
             roles: &identity.roles,
+            attributes: &identity.attributes,
             session_id: identity.session_id,
             app: &identity.app,
             kind: identity.kind.as_str(),

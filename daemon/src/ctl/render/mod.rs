@@ -4,15 +4,19 @@ mod json;
 mod table;
 pub(super) mod text;
 
+use std::fs::File;
 use std::io::{self, Write};
 
-use hallpass_client::admin::{AuditEntry, Status, UserInfo};
+use hallpass_client::admin::{AuditEntry, Code, RevocationEntry, Status, UserInfo};
 use hallpass_protocol::auth::{Grant, GrantedTokens, Identity, Revoked, SessionInfo};
 use hallpass_protocol::time::Millis;
 use serde::Serialize;
 
 use super::failure::Fault;
-use json::{AuditView, ErrorView, GrantView, IdentityView, RevokedView, SessionView, StatusView, UserView};
+use json::{
+    AuditView, CodeView, ErrorView, GrantView, IdentityView, RevocationView, RevokedView, SessionView,
+    StatusView, UserView,
+};
 use table::{Column, Table, block};
 use text::{distance, moment, neutral, neutral_json, stamp};
 
@@ -88,6 +92,7 @@ impl Out<'_> {
         let rows = [
             ("user id", user.user_id.to_string()),
             ("roles", roles(&user.roles)),
+            ("attributes", attributes(user)),
             ("password", if user.has_password { "set" } else { "none" }.into()),
             ("may log in", if user.disabled { "no: disabled" } else { "yes" }.into()),
             ("added", moment(user.created)),
@@ -138,6 +143,22 @@ impl Out<'_> {
             ("stands until", moment(identity.expires_at)),
         ];
         block(self.to, &rows)
+    }
+
+    /// A code, on the terminal or in the file that was named for it.
+    pub(super) fn code(&mut self, name: &str, code: &Code, file: Option<File>) -> io::Result<()> {
+        if let Some(mut file) = file {
+            writeln!(file, "{}", code.code.expose())?;
+            return file.sync_all();
+        }
+        if self.json {
+            return self.object(&CodeView::from(code));
+        }
+        let name = neutral(name);
+        let rows = [("code", code.code.expose().to_owned()), ("  good until", moment(code.expires))];
+        writeln!(self.to, "A code for {name}, good once. Nobody can look it up again.")?;
+        block(self.to, &rows)?;
+        writeln!(self.to, "Next, for {name}: hallpass login {name} --code")
     }
 
     pub(super) fn revoked(&mut self, revoked: Revoked) -> io::Result<()> {
@@ -263,6 +284,21 @@ pub(super) fn audit() -> List<AuditEntry, 6> {
         },
         json: |out, entry| out.object(&AuditView::from(entry)),
     }
+}
+
+/// A list of what was taken back.
+pub(super) fn revocations() -> List<RevocationEntry, 3> {
+    List {
+        table: Table::new([whole("TIME"), whole("WHAT"), whole("WHICH")]),
+        row: |entry, _| [stamp(entry.key.stamp), entry.kind.clone(), entry.id.clone()],
+        json: |out, entry| out.object(&RevocationView::from(entry)),
+    }
+}
+
+/// A user's attributes in a line.
+pub(super) fn attributes(user: &UserInfo) -> String {
+    let pairs: Vec<_> = user.attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    if pairs.is_empty() { "none".into() } else { pairs.join(", ") }
 }
 
 fn roles(roles: &[String]) -> String {

@@ -1,5 +1,7 @@
 //! What each answer looks like, character for character: the JSON is a promise, and the text is what people learn.
 
+use std::collections::BTreeMap;
+
 use hallpass_protocol::auth::{Context, SessionKind};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::{SessionId, UserId};
@@ -38,13 +40,14 @@ fn user() -> UserInfo {
         user_id: user_id(),
         name: "alice".into(),
         roles: vec!["editor".into(), "admin".into()],
+        attributes: BTreeMap::new(),
         disabled: false,
         has_password: true,
         created: at(-7200),
     }
 }
 
-const USER_JSON: &str = r#"{"user_id":"01HF7YAT00000000000000000A","name":"alice","roles":["editor","admin"],"disabled":false,"has_password":true,"created":1699992800}
+const USER_JSON: &str = r#"{"user_id":"01HF7YAT00000000000000000A","name":"alice","roles":["editor","admin"],"attributes":{},"disabled":false,"has_password":true,"created":1699992800}
 "#;
 
 #[test]
@@ -102,6 +105,7 @@ fn one_user() {
         "alice\n\
          \x20 user id     01HF7YAT00000000000000000A\n\
          \x20 roles       editor, admin\n\
+         \x20 attributes  none\n\
          \x20 password    set\n\
          \x20 may log in  yes\n\
          \x20 added       2023-11-14T20:13:20Z\n"
@@ -199,6 +203,7 @@ fn an_identity() {
         user_id: user_id(),
         name: "alice".into(),
         roles: vec![],
+        attributes: [("team".to_owned(), "red".to_owned())].into(),
         session_id: session_id(),
         app: "web".into(),
         kind: SessionKind::Cookie,
@@ -222,7 +227,7 @@ fn an_identity() {
     assert_eq!(
         json,
         concat!(
-            r#"{"user_id":"01HF7YAT00000000000000000A","name":"alice","roles":[],"session_id":"01HF7YAT00000000000000000B","#,
+            r#"{"user_id":"01HF7YAT00000000000000000A","name":"alice","roles":[],"attributes":{"team":"red"},"session_id":"01HF7YAT00000000000000000B","#,
             r#""app":"web","kind":"cookie","auth_time":1699999940,"level":1,"amr":["pwd"],"expires_at":1700000060}"#,
             "\n"
         )

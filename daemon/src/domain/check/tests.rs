@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::account::Roles;
 use crate::domain::fixture::{MINUTE, START, permit, session, user};
 use crate::domain::policy::Permit;
+use crate::domain::revocation::{Reason, Revocation};
 use hallpass_protocol::time::Stamp;
 
 struct Case {
@@ -11,13 +12,22 @@ struct Case {
     needs: Needs,
     found: Found,
     now: Millis,
+    fingerprint: Option<[u8; 16]>,
+    binding: Binding,
 }
 
 fn cookie() -> Case {
     let mut session = session();
     session.cold.kind = SessionKind::Cookie;
     let found = Found { session: Some(session), user: Some(user()), cut_offs: CutOffs::default() };
-    Case { permit: permit("shop"), needs: Needs::default(), found, now: START.plus(MINUTE) }
+    Case {
+        permit: permit("shop"),
+        needs: Needs::default(),
+        found,
+        now: START.plus(MINUTE),
+        fingerprint: None,
+        binding: Binding::Enforce,
+    }
 }
 
 fn token() -> Case {
@@ -45,9 +55,13 @@ impl Case {
         }
     }
 
+    fn asked(&self, shown: Shown) -> Asked<'_> {
+        let (permit, needs) = (&self.permit, &self.needs);
+        Asked { permit, shown, needs, fingerprint: self.fingerprint, binding: self.binding, now: self.now }
+    }
+
     fn verify(&self) -> Result<Millis, ErrorCode> {
-        verify(&self.permit, &self.shown(), &self.needs, &self.found, self.now)
-            .map_err(|refusal| refusal.code)
+        verify(&self.asked(self.shown()), &self.found).map_err(|refusal| refusal.code)
     }
 }
 
@@ -97,7 +111,7 @@ fn a_session_token_is_good_for_its_own_app_only() {
     let mut crossed = token();
     crossed.session().cold.kind = SessionKind::Token;
     let shown = Shown::Session(session().id);
-    let refusal = verify(&crossed.permit, &shown, &crossed.needs, &crossed.found, crossed.now).unwrap_err();
+    let refusal = verify(&crossed.asked(shown), &crossed.found).unwrap_err();
     assert_eq!(refusal.code, ErrorCode::InvalidToken, "a token session has no session token");
 }
 
@@ -141,4 +155,46 @@ fn an_old_or_weak_proof_asks_for_a_new_one() {
     };
     assert!(raised(START.plus(MINUTE)).is_ok());
     assert_eq!(raised(START.plus(5 * MINUTE)), Err(ErrorCode::Reauthenticate), "a raised level falls back");
+}
+
+#[test]
+fn another_device_asks_for_the_password_where_that_is_enforced() {
+    let from = |device: Option<u8>, binding: Binding| {
+        changed(cookie(), |case| {
+            case.session().cold.origin.fingerprint = Some([1; 16]);
+            case.fingerprint = device.map(|device| [device; 16]);
+            case.binding = binding;
+        })
+    };
+    assert_eq!(from(Some(2), Binding::Enforce), Err(ErrorCode::Reauthenticate));
+    assert!(from(Some(2), Binding::Record).is_ok());
+    assert!(from(Some(1), Binding::Enforce).is_ok());
+    assert!(from(None, Binding::Enforce).is_ok(), "nothing said contradicts nothing");
+}
+
+#[test]
+fn c15_a_replaced_session_has_a_short_tail_at_its_old_level() {
+    let replaced = |after: u64, change: fn(&mut Case)| {
+        changed(cookie(), |case| {
+            let stamp = Stamp(START.as_u64() * 1000);
+            case.session().hot.revoked = Some(Revocation { stamp, reason: Reason::Superseded });
+            case.now = Millis::from_u64(START.as_u64() + after);
+            change(case);
+        })
+    };
+    assert_eq!(replaced(29_999, |_| {}), Ok(START.plus(Duration::from_secs(30))));
+    assert_eq!(replaced(30_000, |_| {}), Err(ErrorCode::Superseded));
+    assert_eq!(replaced(1, |case| case.needs.level = Some(2)), Err(ErrorCode::Reauthenticate));
+    assert_eq!(replaced(1, |case| case.user().disabled = true), Err(ErrorCode::Revoked));
+}
+
+#[test]
+fn an_apps_sessions_end_by_one_stamp() {
+    let cut = |app: &str, stamp: Stamp| {
+        changed(cookie(), |case| _ = case.found.cut_offs.apps.insert(app.into(), stamp))
+    };
+    let opened = session().cold.opened;
+    assert_eq!(cut("shop", opened), Err(ErrorCode::Revoked));
+    assert!(cut("shop", Stamp(opened.0 - 1)).is_ok());
+    assert!(cut("blog", opened).is_ok());
 }

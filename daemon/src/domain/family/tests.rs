@@ -11,6 +11,7 @@ use crate::domain::command::Command;
 use crate::domain::effect::AccessPlan;
 use crate::domain::fixture::{MINUTE, START, World, permit};
 use crate::domain::policy::{Operation, Principal, Role, admit};
+use crate::domain::session::Origin;
 use crate::domain::time::Outage;
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -291,6 +292,11 @@ fn a_contradicting_device_gets_no_retry_where_devices_are_bound() {
     assert_eq!(outcome(Binding::Off, 2), Ok(2));
     assert_eq!(outcome(Binding::Record, 1), Ok(2));
     assert_eq!(outcome(Binding::Record, 2), Err(ErrorCode::Reused));
+    let mut enforced = World::new();
+    enforced.policy.rotation.binding = Binding::Enforce;
+    enforced.session().cold.origin.fingerprint = Some([1; 16]);
+    assert_eq!(enforced.token(from(2)), Err(ErrorCode::Reauthenticate));
+    assert_eq!(enforced.token(from(1)), Ok(2), "and the token is not spent");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Logging in: what is counted, what is answered, and what is opened.
 
-use hallpass_protocol::id::UserId;
+use hallpass_protocol::auth::SessionKind;
+use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::time::Millis;
 
 use super::*;
-use crate::domain::command::Command;
-use crate::domain::family::ContextTag;
-use crate::domain::fixture::{START, World, session, user};
+use crate::domain::account::{Change, CodeHash};
+use crate::domain::command::{Command, Opening, WhenFull, Whom};
+use crate::domain::family::{ContextTag, FIRST};
+use crate::domain::fixture::{MINUTE, START, World, permit, session, user};
 use crate::domain::session::Origin;
 use crate::domain::throttle::{Failures, Source};
 
@@ -22,17 +24,23 @@ fn from_device_of(owner: UserId) -> Login {
     Login { device: Some((owner, DeviceId::from_bytes([5; 16]))), ..login() }
 }
 
-fn settle_with(login: Login, proved: Option<Credential>) -> Command {
+fn settle_for(purpose: Purpose, login: Login, proved: Option<Credential>) -> Command {
     Command::Settle(Box::new(Settle {
+        purpose,
         login,
         proved,
         rehash: None,
         retry_after: Duration::from_secs(2),
-        kind: SessionKind::Token,
-        audience: None,
-        origin: Origin::default(),
-        tag: ContextTag(3),
+        opening: opening(),
     }))
+}
+
+fn settle_with(login: Login, proved: Option<Credential>) -> Command {
+    settle_for(Purpose::Login, login, proved)
+}
+
+fn opening() -> Opening {
+    Opening { kind: SessionKind::Token, audience: None, origin: Origin::default(), tag: ContextTag(3) }
 }
 
 fn right_password() -> Credential {
@@ -200,4 +208,119 @@ fn a_known_device_stays_the_same_device() {
         DeviceId::from_bytes([9; 16]),
         "not somebody else's"
     );
+}
+
+#[test]
+fn c9_another_proof_replaces_the_session_and_keeps_its_end() {
+    let mut world = World::new();
+    world.after(5 * MINUTE);
+    let old = session();
+    let again = settle_for(Purpose::Reauthenticate(old.id), login(), Some(right_password()));
+    let decision = world.decide(&again);
+    let new = opened(&decision).clone();
+    assert_ne!(new.id, old.id, "fixation");
+    assert_eq!(new.cold.absolute_deadline, old.cold.absolute_deadline);
+    assert_eq!((new.hot.level, new.hot.level_seconds, new.hot.auth_time), (2, 900, world.at.now));
+    assert_eq!(world.session().hot.revoked.unwrap().reason, Reason::Superseded);
+    assert_eq!(world.session().hot.level, 1, "the old one never has the raised level");
+    let twice = world.decide(&again);
+    assert_eq!(twice.outcome.unwrap_err().code, ErrorCode::Superseded, "one successor");
+    assert!(twice.effects.is_empty());
+}
+
+#[test]
+fn another_proof_needs_the_password_and_an_own_living_session() {
+    let with = |change: fn(&mut World), proved: Option<Credential>| {
+        let mut world = World::new();
+        change(&mut world);
+        let decision = world.decide(&settle_for(Purpose::Reauthenticate(session().id), login(), proved));
+        assert!(decision.effects.is_empty());
+        decision.outcome.unwrap_err().code
+    };
+    assert_eq!(with(|_| {}, None), ErrorCode::InvalidCredentials);
+    assert_eq!(with(|world| world.permit = permit("blog"), Some(right_password())), ErrorCode::InvalidToken);
+    assert_eq!(with(|world| world.facts.session = None, Some(right_password())), ErrorCode::InvalidToken);
+    let other = UserId::from_bytes([9; 16]);
+    assert_ne!(other, user().id);
+    let foreign = |world: &mut World| world.session().cold.user = UserId::from_bytes([9; 16]);
+    assert_eq!(with(foreign, Some(right_password())), ErrorCode::InvalidToken);
+    let over = |world: &mut World| world.session().hot.idle_deadline = START;
+    assert_eq!(with(over, Some(right_password())), ErrorCode::Expired);
+}
+
+#[test]
+fn c9_a_new_password_ends_every_session_but_the_one_it_opens() {
+    let mut world = World::new();
+    let new_hash = PasswordHash("$new".into());
+    let purpose = Purpose::ChangePassword(session().id, new_hash.clone());
+    let decision = world.decide(&settle_for(purpose, login(), Some(right_password())));
+    let new = opened(&decision).clone();
+    assert_eq!(world.user().password.as_ref(), Some(&new_hash));
+    assert_eq!(world.user().credential_version, 2);
+    let alive = |session: &Session, world: &World| {
+        crate::domain::session::is_alive(
+            world.facts.user.as_ref(),
+            session,
+            &world.facts.cut_offs,
+            world.at.now,
+        )
+        .is_ok()
+    };
+    assert!(alive(&new, &world), "its own");
+    assert!(!alive(&session(), &world), "the old one, at once");
+    let wrong =
+        World::new().decide(&settle_for(Purpose::ChangePassword(session().id, new_hash), login(), None));
+    assert!(wrong.effects.is_empty(), "halfway is nowhere");
+}
+
+fn redeem(code: Option<CodeHash>) -> Command {
+    let (password, retry_after) = (PasswordHash("$new".into()), Duration::from_secs(2));
+    Command::Redeem(Box::new(Redeem { login: login(), code, password, retry_after, opening: opening() }))
+}
+
+#[test]
+fn d21_a_code_is_good_once_for_its_user_and_for_a_day() {
+    let code = CodeHash([4; 16]);
+    let with_code = || {
+        let mut world = World::new();
+        let made = world.decide(&Command::ChangeUser(user().name, Change::SetCode(code)));
+        assert!(made.outcome.is_ok());
+        world
+    };
+    let redeemed = |world: &mut World, shown| {
+        world.decide(&redeem(shown)).outcome.map(|_| ()).map_err(|refusal| refusal.code)
+    };
+    let mut world = with_code();
+    assert_eq!(redeemed(&mut world, Some(code)), Ok(()));
+    assert_eq!(world.user().password, Some(PasswordHash("$new".into())));
+    assert_eq!(redeemed(&mut world, Some(code)), Err(ErrorCode::InvalidCredentials), "reuse");
+    let refused = Err(ErrorCode::InvalidCredentials);
+    assert_eq!(redeemed(&mut with_code(), Some(CodeHash([5; 16]))), refused);
+    assert_eq!(redeemed(&mut with_code(), None), refused, "throttled");
+    assert_eq!(redeemed(&mut World::new(), None), refused, "no code is no code");
+    let mut disabled = with_code();
+    disabled.user().disabled = true;
+    assert_eq!(redeemed(&mut disabled, Some(code)), refused);
+    let mut late = with_code();
+    late.after(24 * 60 * MINUTE);
+    assert_eq!(redeemed(&mut late, Some(code)), refused);
+    let mut newer = with_code();
+    assert!(
+        newer.decide(&Command::ChangeUser(user().name, Change::SetCode(CodeHash([6; 16])))).outcome.is_ok()
+    );
+    assert_eq!(redeemed(&mut newer, Some(code)), refused, "only the newest");
+}
+
+#[test]
+fn a_vouched_session_says_how_and_a_disabled_user_is_like_none() {
+    let vouch = |world: &mut World| {
+        let vouch = Vouch { user: Whom::Id(user().id), amr: vec!["hwk".into()], opening: opening() };
+        world.decide(&Command::Vouch(Box::new(vouch)))
+    };
+    assert_eq!(opened(&vouch(&mut World::new())).cold.amr, ["hwk"]);
+    let mut world = World::new();
+    world.user().disabled = true;
+    let disabled = vouch(&mut world).outcome.unwrap_err();
+    world.facts.user = None;
+    assert_eq!(vouch(&mut world).outcome.unwrap_err(), disabled);
 }

@@ -1,0 +1,138 @@
+//! The calls that prove who a user is: each counts the try, does the work of a hash whatever the outcome, and settles in one command.
+
+use hallpass_protocol::auth::{
+    Answer, ChangePassword, Context, Grant, Login, OpenSession, Reauthenticate, RedeemCode, SessionKind,
+    UserRef,
+};
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::id::SessionId;
+use hallpass_protocol::limits::AMR;
+use hallpass_protocol::secret::{Password, Token};
+use hallpass_protocol::token::Subject;
+
+use super::AuthService;
+use super::context::{code_hash, origin};
+use crate::domain::account::Name;
+use crate::domain::command::{self, Command, Opening, Purpose, Redeem, Settle, Vouch, Whom};
+use crate::domain::effect::{Attempt, Outcome};
+use crate::domain::policy::{Operation, Permit, admit};
+use crate::domain::throttle::Source;
+use crate::shared::unreadable;
+
+impl AuthService {
+    pub(super) async fn answer_login(&self, request: Login) -> Answer<Grant> {
+        let permit = admit(&self.caller, Operation::Login)?;
+        let opening = opening(&request.context, request.kind, request.audience)?;
+        let login = self.login(&permit, request.name, &opening, request.device_token.as_ref());
+        self.prove(permit, login, &request.password, Purpose::Login, opening).await
+    }
+
+    pub(super) async fn answer_reauthenticate(&self, request: Reauthenticate) -> Answer<Grant> {
+        let permit = admit(&self.caller, Operation::Reauthenticate)?;
+        let (session, login, opening) = self.of_session(&permit, &request)?;
+        self.prove(permit, login, &request.password, Purpose::Reauthenticate(session), opening).await
+    }
+
+    pub(super) async fn answer_change_password(&self, request: ChangePassword) -> Answer<Grant> {
+        let permit = admit(&self.caller, Operation::ChangePassword)?;
+        let (session, login, opening) = self.of_session(&permit, &request.proof)?;
+        let new = self.shared.hasher.hash_new(&request.new_password).await?;
+        self.prove(permit, login, &request.proof.password, Purpose::ChangePassword(session, new), opening)
+            .await
+    }
+
+    pub(super) async fn answer_redeem_code(&self, request: RedeemCode) -> Answer<Grant> {
+        let permit = admit(&self.caller, Operation::RedeemCode)?;
+        let opening = opening(&request.context, request.kind, request.audience)?;
+        let login = self.login(&permit, request.name, &opening, None);
+        let password = self.shared.hasher.hash_new(&request.new_password).await?;
+        let Attempt { allowed, retry_after, .. } = self.attempt(&permit, &login).await?;
+        let code = allowed.then(|| code_hash(&request.code));
+        let redeem = Redeem { login, code, password, retry_after, opening };
+        self.granted(self.shared.write(permit, Command::Redeem(Box::new(redeem))).await?)
+    }
+
+    pub(super) async fn answer_open_session(&self, request: OpenSession) -> Answer<Grant> {
+        let permit = admit(&self.caller, Operation::OpenSession)?;
+        let opening = opening(&request.context, request.kind, request.audience)?;
+        let word = |word: &String| {
+            (1..=8).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase())
+        };
+        if !(1..=AMR).contains(&request.amr.len()) || !request.amr.iter().all(word) {
+            let message =
+                format!("amr is 1 to {AMR} words of at most 8 small letters, such as \"hwk\" (RFC 8176)");
+            return Err(Refusal::because(ErrorCode::InvalidRequest, message));
+        }
+        let user = match request.user {
+            UserRef::Id(id) => Whom::Id(id),
+            UserRef::Name(name) => Whom::Name(Name::parse(&name)?),
+        };
+        let vouch = Vouch { user, amr: request.amr, opening };
+        self.granted(self.shared.write(permit, Command::Vouch(Box::new(vouch))).await?)
+    }
+
+    /// Every way to fail does the same work.
+    async fn prove(
+        &self,
+        permit: Permit,
+        login: command::Login,
+        password: &Password,
+        purpose: Purpose,
+        opening: Opening,
+    ) -> Answer<Grant> {
+        let attempt = self.attempt(&permit, &login).await?;
+        let against = attempt.credential.as_ref().map(|credential| credential.hash.clone());
+        let checked = self.shared.hasher.check(password, against).await?;
+        let settle = Settle {
+            purpose,
+            login,
+            proved: attempt.credential.filter(|_| checked.fits),
+            rehash: checked.rehash,
+            retry_after: attempt.retry_after,
+            opening,
+        };
+        self.granted(self.shared.write(permit, Command::Settle(Box::new(settle))).await?)
+    }
+
+    async fn attempt(&self, permit: &Permit, login: &command::Login) -> Answer<Attempt> {
+        match self.shared.write(permit.clone(), Command::Attempt(login.clone())).await? {
+            Outcome::Attempt(attempt) => Ok(attempt),
+            _ => Err(Refusal::new(ErrorCode::Internal)),
+        }
+    }
+
+    fn login(
+        &self,
+        permit: &Permit,
+        name: String,
+        opening: &Opening,
+        device: Option<&Token>,
+    ) -> command::Login {
+        let address = opening.origin.ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let device = device.and_then(|token| match self.shared.keys.unseal(token) {
+            Some(Subject::Device(user, device)) => Some((user, device)),
+            _ => None,
+        });
+        command::Login { name, source: Source { app: permit.app().to_owned(), address }, device }
+    }
+
+    /// The session behind a token, and the login that proves its user again. Whether the session is alive the settlement says.
+    fn of_session(
+        &self,
+        permit: &Permit,
+        request: &Reauthenticate,
+    ) -> Answer<(SessionId, command::Login, Opening)> {
+        let now = self.shared.clock.now();
+        let session = self.shown(permit, &request.token, request.audience.as_deref(), now)?.session();
+        let found = self.shared.snapshot()?.found(session).map_err(unreadable)?;
+        let own = found.session.filter(|session| permit.reaches(&session.cold.app));
+        let (session, user) = own.zip(found.user).ok_or(ErrorCode::InvalidToken)?;
+        let opening = opening(&request.context, session.cold.kind, request.audience.clone())?;
+        Ok((session.id, self.login(permit, user.name.as_str().to_owned(), &opening, None), opening))
+    }
+}
+
+fn opening(context: &Context, kind: SessionKind, audience: Option<String>) -> Answer<Opening> {
+    let (origin, tag) = origin(context)?;
+    Ok(Opening { kind, audience, origin, tag })
+}
