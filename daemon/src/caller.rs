@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
 use crate::config::{AppConfig, ConfigError};
-use crate::domain::policy::{App, Principal, Role};
+use crate::domain::policy::{App, Permit, Principal, Role, admit_daemon};
 
 /// Who is known, by the user and group of the calling process.
 #[derive(Debug, Clone)]
@@ -90,6 +90,11 @@ impl Callers {
             .contains(&peer.uid)
             .then(|| Arc::new(Principal { uid: peer.uid, pid: peer.pid, role: Role::Admin }))
     }
+}
+
+/// Leave for this process to look after its own store.
+pub(crate) fn daemon_itself() -> Permit {
+    admit_daemon(nix::unistd::geteuid().as_raw(), nix::unistd::getpid().as_raw())
 }
 
 #[cfg(test)]

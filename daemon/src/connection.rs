@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_util::future::FutureExt;
 use futures_util::stream::FuturesUnordered;
@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use tarpc::server::{BaseChannel, Channel, Config, Serve};
 use tarpc::{ClientMessage, RequestName, Response};
 use tokio::net::UnixStream;
+use tokio::task::coop::{poll_proceed, unconstrained};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::codec::Framed;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +39,7 @@ pub(crate) async fn serve<S>(
 {
     let codec = WireCodec::<ClientMessage<S::Req>, Response<S::Resp>>::new(End::Server, max_frame);
     let transport = Timed::new(Framed::new(stream, codec));
-    // Every request under way has room for its answer, so a call that is answered at once never waits for this very task.
+    // Every request under way has room for its answer. One that was taken back is under way no longer, yet its answer may still take up room.
     let config = Config { pending_response_buffer: REQUESTS_IN_FLIGHT };
     let channel = BaseChannel::new(config, transport).max_concurrent_requests(REQUESTS_IN_FLIGHT);
     let mut requests = std::pin::pin!(channel.requests());
@@ -48,7 +49,12 @@ pub(crate) async fn serve<S>(
             Some(()) = under_way.next() => {}
             () = stop.cancelled(), if under_way.is_empty() => break,
             request = requests.next() => match request {
-                Some(Ok(request)) if is_cheap(&request.get().message) => request.execute(service.clone()).await,
+                Some(Ok(request)) if is_cheap(&request.get().message) => {
+                    // Outside the task's budget the only thing to wait for is room for the answer, and only this task makes room.
+                    if unconstrained(request.execute(service.clone())).now_or_never().is_none() {
+                        return tracing::debug!("a connection ended because it took requests back and left answers unread");
+                    }
+                }
                 Some(Ok(request)) => under_way.push(request.execute(service.clone())),
                 Some(Err(error)) => return tracing::debug!(%error, "a connection ended because of what was on it"),
                 None => return,
@@ -71,6 +77,8 @@ struct Timed<T> {
     inner: T,
     reading: Timer,
     writing: Timer,
+    /// Whether frames wait until others are written.
+    full: bool,
 }
 
 /// Runs while a frame is half done.
@@ -91,7 +99,7 @@ impl Timer {
 
 impl<T> Timed<T> {
     fn new(inner: T) -> Self {
-        Self { inner, reading: Timer::default(), writing: Timer::default() }
+        Self { inner, reading: Timer::default(), writing: Timer::default(), full: false }
     }
 }
 
@@ -103,8 +111,11 @@ impl<In: DeserializeOwned, Out> Stream for Timed<Frames<In, Out>> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        // Whoever sends many frames at once must let other connections have their turn, even with frames that nothing answers.
+        let turn = ready!(poll_proceed(cx));
         match this.inner.poll_next_unpin(cx) {
             Poll::Ready(item) => {
+                turn.made_progress();
                 this.reading.stop();
                 Poll::Ready(item)
             }
@@ -134,6 +145,11 @@ impl<In, Out: Serialize> Sink<Out> for Timed<Frames<In, Out>> {
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let poll = self.inner.poll_ready_unpin(cx);
+        if poll.is_ready() && !self.full {
+            // There was room before; that says nothing about what waits to be written.
+            return poll;
+        }
+        self.full = poll.is_pending();
         self.timed(cx, poll)
     }
 
@@ -195,6 +211,26 @@ mod tests {
         drop(far);
         let mut rest = Vec::new();
         near.read_to_end(&mut rest).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "current_thread", start_paused = true)]
+    async fn e9_a_few_answers_that_nobody_reads_end_the_connection_too() {
+        let (_near, mut far) = ends();
+        loop {
+            far.feed("x".repeat(100)).await.unwrap();
+            // With a budget of its own each time: what stops it must be the socket.
+            tokio::task::yield_now().await;
+            if far.flush().now_or_never().is_none() {
+                break;
+            }
+        }
+        // There is room for more all the time, which is where tarpc looks first.
+        let look = std::future::poll_fn(|cx| match far.poll_ready_unpin(cx) {
+            Poll::Ready(Ok(())) => far.poll_flush_unpin(cx),
+            other => other,
+        });
+        let ended = tokio::time::timeout(FRAME_DEADLINE * 3, look).await;
+        assert_eq!(ended.expect("in time").unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test(flavor = "current_thread")]

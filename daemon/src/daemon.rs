@@ -18,14 +18,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin_service::{self, AdminService};
 use crate::auth_service::{self, AuthService};
-use crate::caller::{Callers, Peer};
+use crate::caller::{Callers, Peer, daemon_itself};
 use crate::clock::{Clock, TimeSource};
 use crate::config::{Config, ConfigError};
 use crate::connection;
 use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
 use crate::domain::keyset::Key;
-use crate::domain::policy::admit_daemon;
 use crate::entropy::{Entropy, NoEntropy, RandomSource};
 use crate::keys::{KeyError, Keys, MasterKey, Sealer, first_generation};
 use crate::listener::{ListenError, Places, accept, listen_at, own_directory};
@@ -132,7 +131,7 @@ impl Daemon {
             touching: Mutex::new(HashSet::new()),
         });
         // The start is on disk, and with it a mark above every stamp that was ever given out, before anybody is answered.
-        let started = shared.write(admit_daemon(), Command::Start).await;
+        let started = shared.write(daemon_itself(), Command::Start).await;
         started.map_err(|refusal| DaemonError::Other(format!("cannot write to the database: {refusal}")))?;
 
         let sockets = [parts.runtime_dir.join(AUTH_SOCKET), parts.runtime_dir.join(ADMIN_SOCKET)];
@@ -306,7 +305,7 @@ async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
         shared.tend_keys().await;
         loop {
-            match shared.write(admit_daemon(), Command::Sweep).await {
+            match shared.write(daemon_itself(), Command::Sweep).await {
                 Ok(Outcome::Swept(sessions)) if sessions >= SWEEP_SESSIONS as u64 => {}
                 Ok(_) => break,
                 Err(refusal) => {

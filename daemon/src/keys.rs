@@ -378,16 +378,16 @@ pub(crate) mod tests {
 
     /// The ring of a root and a signing key that a test names.
     pub(crate) fn ring_of(number: u16, root: [u8; 32], seed: [u8; 32], issuer: &str) -> KeyRing {
-        let sealer = sealer(1, 2);
+        let maker = sealer(1, 2);
         let keys: Vec<_> = [(KeyKind::Mac, root), (KeyKind::Signing, seed)]
             .into_iter()
             .map(|(kind, secret)| {
                 let place = Place { database: &[2; 16], kind, number };
-                let sealed = sealer.master.seal(&place, &secret, &sealer.entropy).unwrap();
-                Key { sealed, ..sealer.make(kind, number, Millis::default()).unwrap() }
+                let sealed = maker.master.seal(&place, &secret, &maker.entropy).unwrap();
+                Key { sealed, ..maker.make(kind, number, Millis::default()).unwrap() }
             })
             .collect();
-        sealer.open(&keys, issuer).unwrap()
+        maker.open(&keys, issuer).unwrap()
     }
 
     fn ring() -> KeyRing {

@@ -9,12 +9,13 @@ use hallpass_protocol::id::SessionId;
 use hallpass_protocol::time::Millis;
 
 use crate::caller::Callers;
+use crate::caller::daemon_itself;
 use crate::clock::Clock;
 use crate::domain::command::{Command, Lifetimes};
 use crate::domain::effect::Outcome;
 use crate::domain::family::Binding;
 use crate::domain::keyset::{self, KeyKind, KeyPolicy};
-use crate::domain::policy::{Permit, admit_daemon};
+use crate::domain::policy::Permit;
 use crate::entropy::Entropy;
 use crate::keys::Keys;
 use crate::listener::Places;
@@ -61,10 +62,10 @@ impl Shared {
     /// Moves keys on whose time has come, and brings in those that are due.
     pub(crate) async fn tend_keys(&self) {
         let tended = async {
-            self.write(admit_daemon(), Command::TendKeys).await?;
+            self.write(daemon_itself(), Command::TendKeys).await?;
             let keys = self.snapshot()?.keys().map_err(unreadable)?;
             for kind in keyset::due(&keys, &self.key_policy, self.clock.now()) {
-                self.rotate(admit_daemon(), kind, false).await?;
+                self.rotate(daemon_itself(), kind, false).await?;
             }
             Ok::<(), Refusal>(())
         };

@@ -31,13 +31,19 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) struct Daemon {
     dir: TempDir,
     args: Vec<String>,
+    log_level: Option<&'static str>,
     child: Option<Child>,
 }
 
 impl Daemon {
     /// Starts a daemon as one user would, without a configuration: the user of the test is app `local` and the administrator.
     pub(crate) async fn start() -> Self {
-        Self::start_in(TempDir::new().expect("a temporary directory"), Vec::new()).await
+        Self::start_in(TempDir::new().expect("a temporary directory"), Vec::new(), None).await
+    }
+
+    /// Starts a daemon as one user would, which logs from this level on.
+    pub(crate) async fn with_log_level(level: &'static str) -> Self {
+        Self::start_in(TempDir::new().expect("a temporary directory"), Vec::new(), Some(level)).await
     }
 
     /// Starts a daemon with these settings, written before the tables that make the user of the test app `local` and the administrator.
@@ -53,13 +59,13 @@ impl Daemon {
         let config = dir.path().join("hallpass.toml");
         fs::write(&config, toml).expect("the configuration is written");
         let args = vec!["--config".to_owned(), text(&config)];
-        Self::start_in(dir, args).await
+        Self::start_in(dir, args, None).await
     }
 
-    async fn start_in(dir: TempDir, mut args: Vec<String>) -> Self {
+    async fn start_in(dir: TempDir, mut args: Vec<String>, log_level: Option<&'static str>) -> Self {
         let under = |name: &str| text(&dir.path().join(name));
         args.extend(["--state-dir".to_owned(), under("state"), "--runtime-dir".to_owned(), under("run")]);
-        let mut daemon = Self { dir, args, child: None };
+        let mut daemon = Self { dir, args, log_level, child: None };
         daemon.restart().await;
         daemon
     }
@@ -73,6 +79,9 @@ impl Daemon {
         };
         let mut command = Command::new(env!("CARGO_BIN_EXE_hallpassd"));
         clear_environment(&mut command);
+        if let Some(level) = self.log_level {
+            command.env("HALLPASS_LOG", level);
+        }
         command.args(&self.args).stdin(Stdio::null()).stdout(output("stdout")).stderr(output("stderr"));
         self.child = Some(command.spawn().expect("hallpassd starts"));
         self.wait_until_it_answers().await;

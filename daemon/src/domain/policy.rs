@@ -147,9 +147,8 @@ pub(crate) fn admit(principal: &Arc<Principal>, operation: Operation) -> Result<
 }
 
 /// Leave for the daemon to look after its own store.
-pub(crate) fn admit_daemon() -> Permit {
-    let pid = i32::try_from(std::process::id()).unwrap_or(0);
-    Permit { principal: Arc::new(Principal { uid: 0, pid, role: Role::Daemon }) }
+pub(crate) fn admit_daemon(uid: u32, pid: i32) -> Permit {
+    Permit { principal: Arc::new(Principal { uid, pid, role: Role::Daemon }) }
 }
 
 impl Permit {

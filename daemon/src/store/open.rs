@@ -61,6 +61,13 @@ impl Store {
         let created =
             file.metadata().map_err(StoreError::file(format!("cannot look at {}", path.display())))?.len()
                 == 0;
+        if !created {
+            // Opening for writing writes: what is not ours to open must be refused before. A file that was not closed cleanly can be read only
+            // once it is repaired.
+            if let Ok(database) = redb::Builder::new().open_read_only(&path) {
+                read_identity(&database, &path)?;
+            }
+        }
         let database = redb::Builder::new().set_cache_size(CACHE_BYTES).create_file(file)?;
         if created {
             sync_directory(dir)?;
@@ -209,7 +216,7 @@ fn sync_directory(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// What the file says of itself; nothing if it says nothing yet.
-fn read_identity(database: &Database, path: &Path) -> Result<Option<Identity>, StoreError> {
+fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Option<Identity>, StoreError> {
     let txn = database.begin_read()?;
     let meta = match txn.open_table(Table::Meta.definition()) {
         Ok(meta) => meta,

@@ -450,7 +450,7 @@ impl Driver {
     }
 
     fn sweep(&mut self) -> Checked {
-        let outcome = self.submit(admit_daemon(), Command::Sweep);
+        let outcome = self.submit(admit_daemon(0, 1), Command::Sweep);
         let wanted = self.reference.sweep(self.now);
         let Ok(Outcome::Swept(looked_at)) = outcome else { return same("a sweep", code(&outcome), None) };
         same("what a sweep looked at", looked_at, wanted)?;

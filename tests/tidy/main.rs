@@ -1,0 +1,180 @@
+//! The house rules, held by reading the sources as text: who may name what, how long things get, and what must not be left lying about.
+//!
+//! A complaint says where, what, and what to do instead. A new rule is a row in `IMPORTS` or in `RULES`, with something bad that it must
+//! catch.
+
+mod imports;
+mod rules;
+mod source;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use imports::{IMPORTS, imports};
+use rules::{
+    FILE_LINES, FUNCTION_LINES, LONG_FILE, LONG_FUNCTION, RULES, Rule, orphans, stray, undeclared, unused,
+};
+use source::Source;
+
+/// Where Rust sources lie.
+const SOURCES: [&str; 4] = ["protocol", "client", "daemon", "tests"];
+
+// The repository, held to them.
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(top().join(path)).expect("a readable source")
+}
+
+fn sources() -> Vec<Source> {
+    let mut sources = Vec::new();
+    let mut waiting: Vec<PathBuf> = SOURCES.iter().map(|dir| top().join(dir)).collect();
+    while let Some(dir) = waiting.pop() {
+        for entry in fs::read_dir(dir).expect("a readable directory") {
+            let path = entry.expect("a readable directory").path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name =
+                    path.strip_prefix(top()).ok().and_then(Path::to_str).expect("a plain name below the top");
+                sources.push(Source::new(name, &read(name)));
+            }
+        }
+    }
+    sources
+}
+
+fn none(complaints: &[String]) {
+    assert!(
+        complaints.is_empty(),
+        "{} breaches of the house rules:\n{}",
+        complaints.len(),
+        complaints.join("\n")
+    );
+}
+
+#[test]
+fn every_room_names_only_what_it_may_know() {
+    none(&sources().iter().flat_map(imports).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_file_keeps_the_rules() {
+    let rules: Vec<Rule> = RULES.iter().map(|(rule, ..)| *rule).collect();
+    let mut complaints: Vec<String> =
+        sources().iter().flat_map(|source| rules.iter().flat_map(|rule| rule(source))).collect();
+    complaints.sort();
+    complaints.dedup();
+    none(&complaints);
+}
+
+#[test]
+fn every_file_is_compiled_and_every_test_runs() {
+    none(&orphans(&sources()));
+    none(&undeclared(&sources(), &read("daemon/Cargo.toml")));
+}
+
+#[test]
+fn every_dependency_is_used() {
+    for package in ["protocol", "client", "daemon"] {
+        none(&unused(package, &read(format!("{package}/Cargo.toml")), &sources()));
+    }
+}
+
+#[test]
+fn nothing_strays_at_the_top() {
+    let names: Vec<_> = fs::read_dir(top()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> = names.iter().map(|name| name.to_str().unwrap()).collect();
+    none(&stray(&names));
+}
+
+// The rules, held to what they must catch.
+
+#[test]
+fn each_import_rule_catches_its_bad_line_and_governs_something() {
+    let sources = sources();
+    for rule in IMPORTS {
+        let place = rule.places[0];
+        let file = if place.ends_with('/') { format!("{place}x.rs") } else { place.to_owned() };
+        let complaints = imports(&Source::new(&file, rule.bad));
+        assert!(complaints.iter().any(|complaint| complaint.contains(rule.instead)), "{}", rule.bad);
+        for place in rule.places.iter().chain(rule.except) {
+            assert!(
+                sources.iter().any(|source| source.is_in(&[place])),
+                "a rule is about {place}, which is gone"
+            );
+        }
+    }
+}
+
+#[test]
+fn each_rule_catches_its_bad_file() {
+    let long = |text: &str| match text {
+        LONG_FILE => text.repeat(FILE_LINES),
+        LONG_FUNCTION => format!("{text}{}0\n}}", "\n".repeat(FUNCTION_LINES)),
+        text => text.to_owned(),
+    };
+    for (rule, path, text, word) in RULES {
+        let complaints = rule(&Source::new(path, &long(text)));
+        assert!(complaints.iter().any(|complaint| complaint.contains(word)), "{text:?} passes");
+    }
+    let lost = [Source::new("daemon/src/lib.rs", "mod kept;"), Source::new("daemon/src/lost.rs", "")];
+    assert_eq!(orphans(&lost).len(), 1);
+    assert_eq!(undeclared(&[Source::new("tests/lost.rs", "")], "path = \"../tests/kept.rs\"").len(), 1);
+    let manifest = "[dependencies]\nkept-one.workspace = true\nlost = \"1\"\n[lints]\nworkspace = true";
+    assert_eq!(unused("client", manifest, &[Source::new("client/src/lib.rs", "use kept_one::X;")]).len(), 1);
+    assert_eq!(stray(&["Cargo.toml", "notes.txt", ".git", "target"]).len(), 1);
+}
+
+#[test]
+fn what_is_allowed_passes() {
+    let fine = [
+        (
+            "daemon/src/domain/x.rs",
+            "//! Not std::fs.\nuse super::time::Moment;\nuse hallpass_protocol::auth::{Needs, SessionKind};",
+        ),
+        (
+            "daemon/src/domain/x.rs",
+            "//! X.\nuse std::{time::Duration, sync::Arc};\nuse super::*;\nuse crate::domain::{policy, time::Moment};",
+        ),
+        (
+            "daemon/src/connection.rs",
+            "//! X.\nuse tokio::time::{Instant, Sleep};\nconst TEXT: &str = \"redb::Database // \\\" crate::store\";",
+        ),
+        (
+            "daemon/src/daemon_main.rs",
+            "//! X.\nuse crate::clock::SystemTime;\nconst RAW: &str = r#\"unsafe { \"bincode::x\" }\"#;",
+        ),
+        (
+            "daemon/src/store/x.rs",
+            "//! X.\nuse redb::{Database, backends::InMemoryBackend};\nfn x<'a>(c: char) -> bool { c == '\"' || c == '\\'' }",
+        ),
+    ];
+    for (path, text) in fine {
+        let source = Source::new(path, text);
+        let mut complaints = imports(&source);
+        complaints.extend(RULES.iter().flat_map(|(rule, ..)| rule(&source)));
+        none(&complaints);
+    }
+}
+
+#[test]
+fn names_are_found_however_they_are_written() {
+    let text = "use a::{self, b::{c, d as e}, f::*,};\npub use ::g;\nfn h() -> i::J { k::l::<m::N>() }";
+    let names: Vec<_> =
+        Source::new("x.rs", text).names().into_iter().map(|named| (named.line, named.path)).collect();
+    let expected = [
+        (1, "a"),
+        (1, "a::b::c"),
+        (1, "a::b::d"),
+        (1, "a::f"),
+        (2, "g"),
+        (3, "i::J"),
+        (3, "k::l"),
+        (3, "m::N"),
+    ];
+    assert_eq!(names, expected.map(|(line, path)| (line, path.to_owned())));
+}
