@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hallpass_client::admin::{AddUser, AdminClient, RevokeTarget};
 use hallpass_client::{Client, Error};
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::render::Out;
-use crate::clock::SystemTime;
+use crate::clock::{SystemTime, TimeSource};
 use crate::config::Config;
 use crate::daemon::{Daemon, Parts};
 use crate::entropy::{Entropy, RandomSource, SystemRandom};
@@ -36,7 +36,7 @@ struct Step<'a> {
 pub(super) async fn run(out: &mut Out<'_>) -> Result<(), Failure> {
     let random: Arc<dyn RandomSource> = Arc::new(SystemRandom);
     let home = Home::make(&Entropy::new(Arc::clone(&random)))?;
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let parts = Parts {
         config: Config::per_user(nix::unistd::geteuid().as_raw()),
         state_dir: home.0.join("state"),
@@ -179,6 +179,19 @@ fn milliseconds(micros: u64) -> String {
     format!("{:>4}.{:02} ms", micros / 1000, micros % 1000 / 10)
 }
 
+/// Measures how long a step takes.
+struct Stopwatch(u64);
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self(SystemTime.steady_micros())
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_micros(SystemTime.steady_micros().saturating_sub(self.0))
+    }
+}
+
 fn exchange(token: Token) -> Refresh {
     Refresh { token, attempt: None, audience: None, context: Context::default() }
 }
@@ -191,7 +204,7 @@ fn token_pair(grant: Grant) -> Result<(Token, Token), Failure> {
 }
 
 async fn timed<T>(call: impl Future<Output = Result<T, Error>>) -> Result<(T, Duration), Failure> {
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let answer = call.await?;
     Ok((answer, begun.elapsed()))
 }
@@ -201,7 +214,7 @@ async fn refused<T>(
     call: impl Future<Output = Result<T, Error>>,
     code: ErrorCode,
 ) -> Result<Duration, Failure> {
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     match call.await {
         Err(error) if error.code() == code => Ok(begun.elapsed()),
         Err(error) => Err(error.into()),

@@ -52,22 +52,8 @@ where
             load_login(rows, &redeem.login, &mut facts)?;
             load_sessions(rows, &mut facts)?;
         }
-        Command::Touch(session, _) | Command::Revoke(Target::Session(session)) => {
-            load_session(rows, *session, &mut facts)?;
-        }
-        Command::Revoke(Target::UserOfApp { user, .. }) => {
-            facts.user = rows.user(*user)?;
-            facts.sessions = rows.sessions_of(*user, None, SESSIONS_OF_USER)?;
-        }
-        Command::Revoke(Target::User(name)) => {
-            facts.user = rows.user_named(name.as_str())?;
-            if let Some(user) = &facts.user {
-                facts.sessions = rows.sessions_of(user.id, None, SESSIONS_OF_USER)?;
-            }
-        }
-        Command::Revoke(Target::Everything) => {
-            facts.known_sessions = rows.sessions_since(facts.cut_offs.everything)?;
-        }
+        Command::Touch(session, _) => load_session(rows, *session, &mut facts)?,
+        Command::Revoke(target) => load_target(rows, target, &mut facts)?,
         Command::AddUser { name, .. } => facts.name_taken = rows.name_taken(name.as_str(), at.now)?,
         Command::ChangeUser(name, change) => {
             facts.user = rows.user_named(name.as_str())?;
@@ -75,22 +61,49 @@ where
                 facts.name_taken = rows.name_taken(new.as_str(), at.now)?;
             }
         }
-        Command::Revoke(Target::App(app)) => {
-            let since = facts.cut_offs.apps.get(app).copied().unwrap_or(facts.cut_offs.everything);
-            facts.known_sessions = rows.sessions_since(since)?;
-        }
         Command::RotateKey { .. } | Command::TendKeys => facts.keyset = rows.keys()?,
         Command::Start => {}
-        Command::Sweep => {
-            (facts.due, facts.sessions) = rows.sessions_due(at.now, SWEEP_SESSIONS)?.into_iter().unzip();
-            let oldest = Stamp(at.stamp.0.saturating_sub(LISTED_MICROS));
-            let old = |((stamp, _), _): &((Stamp, u16), _)| *stamp < oldest;
-            let listed = rows.revocations_after(None, SWEEP_SESSIONS)?;
-            facts.old_revocations =
-                listed.into_iter().take_while(old).map(|(listed_at, _)| listed_at).collect();
-        }
+        Command::Sweep => load_sweep(rows, at, &mut facts)?,
     }
     Ok(facts)
+}
+
+fn load_target<T>(rows: &Rows<T>, target: &Target, facts: &mut Facts) -> Result<(), StoreError>
+where
+    T: ReadableTable<&'static [u8], &'static [u8]>,
+{
+    match target {
+        Target::Session(session) => load_session(rows, *session, facts),
+        Target::UserOfApp { user, .. } => {
+            facts.user = rows.user(*user)?;
+            load_sessions(rows, facts)
+        }
+        Target::User(name) => {
+            facts.user = rows.user_named(name.as_str())?;
+            load_sessions(rows, facts)
+        }
+        Target::App(app) => {
+            let since = facts.cut_offs.apps.get(app).copied().unwrap_or(facts.cut_offs.everything);
+            facts.known_sessions = rows.sessions_since(since)?;
+            Ok(())
+        }
+        Target::Everything => {
+            facts.known_sessions = rows.sessions_since(facts.cut_offs.everything)?;
+            Ok(())
+        }
+    }
+}
+
+fn load_sweep<T>(rows: &Rows<T>, at: &Moment, facts: &mut Facts) -> Result<(), StoreError>
+where
+    T: ReadableTable<&'static [u8], &'static [u8]>,
+{
+    (facts.due, facts.sessions) = rows.sessions_due(at.now, SWEEP_SESSIONS)?.into_iter().unzip();
+    let oldest = Stamp(at.stamp.0.saturating_sub(LISTED_MICROS));
+    let old = |((stamp, _), _): &((Stamp, u16), _)| *stamp < oldest;
+    let listed = rows.revocations_after(None, SWEEP_SESSIONS)?;
+    facts.old_revocations = listed.into_iter().take_while(old).map(|(listed_at, _)| listed_at).collect();
+    Ok(())
 }
 
 fn load_sessions<T>(rows: &Rows<T>, facts: &mut Facts) -> Result<(), StoreError>

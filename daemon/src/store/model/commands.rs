@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hallpass_protocol::auth::SessionKind;
+use hallpass_protocol::auth::{Needs, SessionKind};
+use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::{DeviceId, SessionId, UserId};
+use hallpass_protocol::time::Millis;
 
 use crate::domain::account::{Name, PasswordHash, Roles};
+use crate::domain::check::{Asked, Shown};
 use crate::domain::command::{Command, Login, Opening, Purpose, RefreshCommand, Settle};
-use crate::domain::effect::Credential;
-use crate::domain::family::{AttemptHash, ContextTag};
+use crate::domain::effect::{Credential, Outcome};
+use crate::domain::family::{AttemptHash, Binding, ContextTag};
 use crate::domain::policy::{Operation, Permit, Principal, Role, admit};
 use crate::domain::session::Origin;
 use crate::domain::throttle::Source;
@@ -63,4 +66,18 @@ pub(super) fn shown(session: SessionId, counter: u32, attempt: Option<u8>) -> Co
         origin: Origin::default(),
         tag: ContextTag(0),
     }))
+}
+
+pub(super) fn code(outcome: &Result<Outcome, Refusal>) -> Option<ErrorCode> {
+    outcome.as_ref().err().map(|refusal| refusal.code)
+}
+
+pub(super) fn ended(outcome: &Result<Outcome, Refusal>) -> Option<u64> {
+    if let Ok(Outcome::Ended(sessions)) = outcome { Some(*sessions) } else { None }
+}
+
+/// A verification that needs nothing but life.
+pub(super) fn asked(permit: &Permit, shown: Shown, now: Millis) -> Asked<'_> {
+    const NEEDS: &Needs = &Needs { audience: None, roles: Vec::new(), max_auth_age: None, level: None };
+    Asked { permit, shown, needs: NEEDS, fingerprint: None, binding: Binding::Off, now }
 }

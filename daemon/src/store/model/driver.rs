@@ -4,25 +4,23 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use hallpass_protocol::auth::{Needs, SessionKind};
+use hallpass_protocol::auth::SessionKind;
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::time::Millis;
 use proptest::test_runner::TestCaseError;
 
-use super::commands::{APPS, NAMES, admin, hash, login, parsed, roles, settled, shown};
+use super::commands::{APPS, NAMES, admin, asked, code, ended, hash, login, parsed, roles, settled, shown};
 use super::house::{House, chained};
 use super::reference::{ABSOLUTE, Cause, IDLE, Ms, Pending, Reference, Session, Told, User};
 use super::{Change, Op, Which};
 use crate::domain::account;
-use crate::domain::check::{Asked, Shown, verify};
+use crate::domain::check::{Shown, verify};
 use crate::domain::command::Command;
 use crate::domain::effect::{Credential, GrantPlan, Outcome, Tokens};
-use crate::domain::family::Binding;
 use crate::domain::fixture::permit;
 use crate::domain::policy::{Permit, admit_daemon};
-use crate::domain::revocation;
-use crate::domain::revocation::Target;
+use crate::domain::revocation::{self, Target};
 
 /// The furthest that the stored time may lie behind.
 const STORED_EVERY: Ms = 10_000;
@@ -493,20 +491,9 @@ impl Driver {
             } else {
                 Shown::Access { session: *id, user, expires: Millis::MAX }
             };
-            let (permit, needs) = (permit(APPS[*app]), Needs::default());
-            let binding = Binding::Off;
-            let asked = Asked { permit: &permit, shown, needs: &needs, fingerprint: None, binding, now };
-            let real = verify(&asked, &found);
+            let real = verify(&asked(&permit(APPS[*app]), shown, now), &found);
             same("who verifies", real.err().map(|refusal| refusal.code), self.reference.dead(*id, self.now))?;
         }
         Ok(())
     }
-}
-
-fn code(outcome: &Result<Outcome, Refusal>) -> Option<ErrorCode> {
-    outcome.as_ref().err().map(|refusal| refusal.code)
-}
-
-fn ended(outcome: &Result<Outcome, Refusal>) -> Option<u64> {
-    if let Ok(Outcome::Ended(sessions)) = outcome { Some(*sessions) } else { None }
 }
