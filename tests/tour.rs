@@ -24,7 +24,7 @@ fn the_tour_shows_every_step_and_leaves_nothing_behind() {
     };
     told("verify the access token", "alice, reader");
     told("verify the old access token", "alice, editor");
-    told("a thief shows the first one", "refused: reused; the session is dead");
+    told("a thief shows the first one", "refused: reused; the family dies");
     told("verify the session token", "refused: revoked");
     assert!(steps.iter().all(|step| step["micros"].as_u64().is_some_and(|micros| micros > 0)));
 

@@ -124,9 +124,9 @@ impl Guide<'_, '_> {
         let (_, third) = token_pair(grant)?;
         self.step("alice refreshes again", "third refresh token", took)?;
         let took = refused(self.client.refresh(exchange(stolen)), ErrorCode::Reused).await?;
-        self.step("a thief shows the first one", "refused: reused; the session is dead", took)?;
+        self.step("a thief shows the first one", "refused: reused; the family dies", took)?;
         let took = refused(self.client.refresh(exchange(third)), ErrorCode::Reused).await?;
-        self.step("alice shows the third one", "refused: reused; she logs in again", took)?;
+        self.step("alice shows the third one", "refused: reused; log in again", took)?;
         let took = refused(self.client.verify(access, Needs::default()), ErrorCode::Reused).await?;
         self.step("verify the access token", "refused: reused", took)
     }
@@ -171,7 +171,7 @@ impl Guide<'_, '_> {
         if self.out.json {
             return Ok(self.out.object(&Step { title: step, outcome, micros })?);
         }
-        Ok(writeln!(self.out.to, "  {step:<32}  {outcome:<37} {}", milliseconds(micros))?)
+        Ok(writeln!(self.out.to, "  {step:<32}  {outcome:<32} {}", milliseconds(micros))?)
     }
 }
 
