@@ -34,7 +34,8 @@ fn run(command: &mut Command, stdin: &str) -> String {
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = output(piped.spawn().expect("it starts"), stdin);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?} ended with {}:\n{said}", output.status);
+    let program = command.get_program();
+    assert!(output.status.success(), "{} ended with {}:\n{said}", program.display(), output.status);
     String::from_utf8(output.stdout).expect("words")
 }
 
