@@ -86,10 +86,18 @@ pub(crate) const IMPORTS: &[Import] = &[
     Import {
         places: &["daemon/src/"],
         except: &["daemon/src/clock.rs"],
-        never: &["std::time::SystemTime", "std::time::Instant", "nix::time"],
+        never: &["std::time::SystemTime", "nix::time"],
         but: &[],
         instead: "only clock.rs reads a clock; take the time from `Clock`",
         bad: "use std::time::{Duration, SystemTime as Wall};",
+    },
+    Import {
+        places: &["daemon/src/"],
+        except: &["daemon/src/clock.rs", "daemon/src/ctl/"],
+        never: &["std::time::Instant"],
+        but: &[],
+        instead: "only the control command holds a stop-watch; take the time from `Clock`",
+        bad: "let begun = std::time::Instant::now();",
     },
     Import {
         places: &["daemon/src/"],

@@ -5,7 +5,7 @@ use crate::source::{Source, Token, is_word};
 /// Most lines in one file.
 pub(crate) const FILE_LINES: usize = 500;
 /// Most lines of one function of the product.
-pub(crate) const FUNCTION_LINES: usize = 50;
+pub(crate) const FUNCTION_LINES: usize = 60;
 /// Most lines of one test, which may tell a longer story.
 const TEST_LINES: usize = 80;
 /// Most lines of a binary: it says what it is, the library does it.

@@ -1,0 +1,77 @@
+//! An access token verifies with an independent library of another language, from the keys that `hallpass key jwks` prints, and that
+//! library refuses it once it is over.
+//!
+//! `HALLPASS_PYTHON` names a Python that has `PyJWT` with its `crypto` extra; without it there is nothing to compare with.
+
+#[expect(dead_code, reason = "each test file uses its part")]
+mod support;
+
+use std::io::Write;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use support::{Daemon, PASSWORD, PATIENCE, POLL, add_user, clear_environment, tokens};
+
+const PYTHON: &str = "HALLPASS_PYTHON";
+const SCRIPT: &str = include_str!("interop.py");
+
+/// Waits for a process to end, and gives what it printed.
+fn output(mut child: Child, stdin: &str) -> Output {
+    child.stdin.take().expect("a pipe").write_all(stdin.as_bytes()).expect("it reads");
+    let give_up = Instant::now() + PATIENCE;
+    while child.try_wait().expect("it is our child").is_none() {
+        if Instant::now() > give_up {
+            child.kill().expect("it is ours to kill");
+        }
+        std::thread::sleep(POLL);
+    }
+    child.wait_with_output().expect("it is our child")
+}
+
+/// Runs a command, which must succeed, on this input.
+fn run(command: &mut Command, stdin: &str) -> String {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = output(piped.spawn().expect("it starts"), stdin);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let program = command.get_program();
+    assert!(output.status.success(), "{} ended with {}:\n{said}", program.display(), output.status);
+    String::from_utf8(output.stdout).expect("words")
+}
+
+/// The key set, as an operator gets it.
+fn printed_keys(daemon: &Daemon) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+    clear_environment(&mut command);
+    let printed = run(command.arg("--socket").arg(daemon.socket()).args(["key", "jwks"]), "");
+    serde_json::from_str(&printed).expect("a JWK set")
+}
+
+#[tokio::test]
+async fn pyjwt_accepts_an_access_token_until_it_is_over() {
+    let Some(python) = std::env::var_os(PYTHON) else {
+        let why = format!("skipped: {PYTHON} does not name a Python with PyJWT; `.ci/run` makes one\n");
+        return std::io::stderr().write_all(why.as_bytes()).unwrap();
+    };
+    let (daemon, other) = (Daemon::start().await, Daemon::start().await);
+    let user = add_user(&daemon.admin().await, "alice", PASSWORD, &["editor", "operator"]).await;
+    let client = daemon.client().await;
+    for round in 0..3 {
+        let tokens = tokens(&client, "alice", PASSWORD).await.unwrap();
+        let question = json!({
+            "jwks": printed_keys(&daemon),
+            "other_jwks": printed_keys(&other),
+            "token": tokens.access.expose(),
+            "audience": "local",
+            "issuer": client.hello().await.unwrap().issuer,
+        });
+        let answer = run(Command::new(&python).args(["-I", "-c", SCRIPT]), &question.to_string());
+        let claims: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(claims["sub"], user.user_id.to_string(), "round {round}");
+        assert_eq!(claims["sid"], tokens.session.to_string());
+        assert_eq!(claims["client_id"], "local");
+        assert_eq!(claims["roles"], json!(["editor", "operator"]));
+        let (issued, over) = (claims["iat"].as_u64().unwrap(), claims["exp"].as_u64().unwrap());
+        assert!((540..=600).contains(&(over - issued)), "ten minutes, and a little less");
+    }
+}
