@@ -387,3 +387,24 @@ async fn a_daemon_stops_when_told_and_starts_again_with_its_sessions() {
     assert_eq!(verify(&client, &session_token).await.unwrap().session_id, session);
     daemon.stop().await;
 }
+
+/// A user who logs in all day leaves thousands of ended sessions behind, whose rows stay for what they answer. They must neither hide a living
+/// session from a revocation nor count against the limit.
+#[tokio::test(flavor = "current_thread")]
+async fn c12_ended_sessions_hide_no_living_one() {
+    let mut daemon = Daemon::with_settings("[sessions]\nmax_per_user = 2\n").await;
+    let (client, admin) = (daemon.client().await, daemon.admin().await);
+    let user = add_user(&admin, "ann", PASSWORD, &[]).await.user_id;
+    let mut opened = Vec::new();
+    for _ in 0..12 {
+        opened.push(cookie(&client, "ann", PASSWORD).await.unwrap());
+    }
+    let alive = client.sessions(ListSessions { user, after: None }).await.unwrap();
+    let newest: Vec<_> = opened[10..].iter().map(|(_, session)| *session).collect();
+    assert_eq!(alive.sessions.iter().map(|session| session.session_id).collect::<Vec<_>>(), newest);
+    assert_eq!(client.revoke(Revoke::User { user, except: None }).await.unwrap().sessions, 2);
+    for (token, _) in opened {
+        assert!(client.verify(token, Needs::default()).await.is_err());
+    }
+    daemon.stop().await;
+}

@@ -34,8 +34,12 @@ use crate::store::{SWEEP_SESSIONS, Store, StoreError, WriterThread};
 
 /// How long callers may take to get their last answers when the daemon stops.
 const GRACE: Duration = Duration::from_secs(5);
-/// How often sessions that are over are swept away, and how old the time on disk can be.
+/// How often sessions that are over are swept away, and how old the time on disk can be while nothing happens.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// The same for a while after something has happened: a crash must not make a retry of what is none.
+const BEAT: Duration = Duration::from_secs(5);
+/// That while, longer than the usual retry window.
+const BUSY: Duration = Duration::from_mins(1);
 /// The master key's name in the state directory of a daemon that serves one user.
 const MASTER_KEY: &str = "master.key";
 
@@ -302,7 +306,13 @@ fn stranger(uid: u32, service: Service) -> String {
 
 /// Sweeps sessions that are over, a few at a time, so that nobody waits long behind a sweep.
 async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+    let mut swept = shared.clock.now();
+    while stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
+        let now = shared.clock.now();
+        if now.since(swept) < SWEEP_EVERY && now.since(shared.writer.changed_at()) >= BUSY {
+            continue;
+        }
+        swept = now;
         shared.tend_keys().await;
         loop {
             match shared.write(daemon_itself(), Command::Sweep).await {

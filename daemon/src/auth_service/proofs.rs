@@ -6,7 +6,7 @@ use hallpass_protocol::auth::{
 };
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::SessionId;
-use hallpass_protocol::limits::AMR;
+use hallpass_protocol::limits::{AMR, NAME_BYTES};
 use hallpass_protocol::secret::{Password, Token};
 use hallpass_protocol::token::Subject;
 
@@ -113,6 +113,8 @@ impl AuthService {
             Some(Subject::Device(user, device)) => Some((user, device)),
             _ => None,
         });
+        // Longer ones are nobody's, and are counted as one.
+        let name = if name.len() <= NAME_BYTES { name } else { String::new() };
         command::Login { name, source: Source { app: permit.app().to_owned(), address }, device }
     }
 

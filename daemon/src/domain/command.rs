@@ -181,6 +181,8 @@ pub(crate) struct Facts {
     pub(crate) due: Vec<Millis>,
     /// Entries of the revocation list that are too old to concern a living token.
     pub(crate) old_revocations: Vec<ListedAt>,
+    /// Counts of failed logins that are so old that they mean nothing.
+    pub(crate) old_failures: Vec<[u8; 16]>,
     /// How many sessions there are, where that is the answer.
     pub(crate) known_sessions: u64,
     /// Failed logins by that user from that source.

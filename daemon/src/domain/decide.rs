@@ -56,24 +56,28 @@ fn touch(fingerprint: Option<[u8; 16]>, case: &Case<'_>) -> Decision {
 /// A session goes only when no token of it could mean anything any more. Until its absolute end the row of a killed family stays, so that its
 /// tokens are told what happened; without the row they would be merely expired.
 fn sweep(case: &Case<'_>) -> Decision {
-    let (facts, at) = (case.facts, case.at);
-    let mut decision = Decision::silent(Outcome::Swept(facts.sessions.len() as u64));
-    decision.effects.extend(facts.sessions.iter().zip(&facts.due).map(|(session, due)| {
-        let next = next_due(session);
-        if next > at.now {
-            Effect::MoveDeadline { session: session.id, from: *due, to: next }
-        } else {
-            Effect::RemoveSession { session: session.id, user: session.cold.user, due: *due }
-        }
-    }));
+    let facts = case.facts;
+    let looked_at = facts.sessions.len().max(facts.old_revocations.len()).max(facts.old_failures.len());
+    let mut decision = Decision::silent(Outcome::Swept(looked_at as u64));
+    let due = facts.sessions.iter().zip(&facts.due);
+    decision.effects.extend(due.flat_map(|(session, due)| swept(session, *due, case.at.now)));
     decision.effects.extend(facts.old_revocations.iter().map(|listed| Effect::ForgetRevocation(*listed)));
+    decision.effects.extend(facts.old_failures.iter().map(|key| Effect::ForgetFailures(*key)));
     decision
 }
 
-/// When a session's rows may go.
-fn next_due(session: &Session) -> Millis {
-    let keeps_its_answer = session.hot.revoked.is_some() || session.cold.kind == SessionKind::Token;
-    if keeps_its_answer { session.cold.absolute_deadline } else { session.hot.idle_deadline }
+fn swept(session: &Session, due: Millis, now: Millis) -> Vec<Effect> {
+    let Session { id, cold, hot } = session;
+    let moved = |to| Effect::MoveDeadline { session: *id, from: due, to };
+    let over = hot.revoked.is_some() || now >= hot.idle_deadline;
+    let keeps_its_answer = hot.revoked.is_some() || cold.kind == SessionKind::Token;
+    if !over {
+        vec![moved(hot.idle_deadline)]
+    } else if keeps_its_answer && now < cold.absolute_deadline {
+        vec![moved(cold.absolute_deadline), Effect::Unlist { session: *id, user: cold.user }]
+    } else {
+        vec![Effect::RemoveSession { session: *id, user: cold.user, due }]
+    }
 }
 
 #[cfg(test)]

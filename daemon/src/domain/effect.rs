@@ -60,6 +60,13 @@ pub(crate) enum Effect {
         /// Where it belongs.
         to: Millis,
     },
+    /// Takes a session that is over out of its user's list. Its rows stay, for what they answer.
+    Unlist {
+        /// The session.
+        session: SessionId,
+        /// Whose it was.
+        user: UserId,
+    },
     /// Removes every row of a session that is over.
     RemoveSession {
         /// The session.
@@ -73,6 +80,8 @@ pub(crate) enum Effect {
     PutFailures(ThrottleKey, Failures),
     /// Forgets a count of failed logins.
     ClearFailures(ThrottleKey),
+    /// Forgets a count of failed logins that a sweep came by.
+    ForgetFailures([u8; 16]),
     /// Forgets all that was counted against a name by its credential.
     ClearCredentialFailures(Name),
     /// Writes a key.
@@ -232,7 +241,7 @@ pub(crate) struct Audit {
 macro_rules! events {
     ($($(#[$doc:meta])* $variant:ident = $text:literal;)*) => {
         /// What the audit chain tells of. The words are stored and shown: an old one never changes its meaning.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub(crate) enum Event {
             $($(#[$doc])* $variant,)*
         }
@@ -251,6 +260,8 @@ events! {
     Start = "daemon.start";
     /// A login ended, well or not.
     Login = "login";
+    /// So many logins in a row have failed that only a new password or a code helps.
+    LoginLocked = "login.locked";
     /// A refresh was refused.
     Refresh = "refresh";
     /// A rotation was answered again.

@@ -46,24 +46,30 @@ pub(crate) fn attempt(login: &Login, case: &Case<'_>) -> Decision {
     let (facts, at) = (case.facts, case.at);
     let wait = facts.by_source.wait(at.now);
     let budgets = login.budgets(facts.user.as_ref());
-    let locked = budgets.credential.is_some() && facts.by_credential.exhausted();
-    if !wait.is_zero() || locked {
+    if !wait.is_zero() {
         // A try that is not looked at is not counted: else a stranger could prolong the owner's wait for ever.
         let attempt = Attempt { allowed: false, credential: None, retry_after: wait };
         return Decision::silent(Outcome::Attempt(attempt));
     }
     let by_source = facts.by_source.counted(at.now);
-    let credential = facts.user.as_ref().filter(|user| !user.disabled).and_then(|user| {
+    // A locked credential opens nothing; a code, which nobody can guess, still does.
+    let locked = budgets.credential.is_some() && facts.by_credential.exhausted();
+    let user = facts.user.as_ref().filter(|user| !user.disabled && !locked);
+    let credential = user.and_then(|user| {
         let hash = user.password.clone()?;
         Some(Credential { user: user.id, hash, version: user.credential_version })
     });
     let attempt = Attempt { allowed: true, credential, retry_after: by_source.wait(at.now) };
-    let decision =
-        Decision::silent(Outcome::Attempt(attempt)).with(Effect::PutFailures(budgets.source, by_source));
-    match budgets.credential {
-        Some(key) => decision.with(Effect::PutFailures(key, facts.by_credential.counted(at.now))),
-        None => decision,
-    }
+    let outcome = Outcome::Attempt(attempt);
+    let by_credential = facts.by_credential.counted(at.now);
+    let locks = budgets.credential.is_some() && !locked && by_credential.exhausted();
+    let mut decision = match &facts.user {
+        Some(user) if locks => Decision::done(Event::LoginLocked, outcome).about_user(user.id),
+        _ => Decision::silent(outcome),
+    };
+    decision.effects.push(Effect::PutFailures(budgets.source, by_source));
+    decision.effects.extend(budgets.credential.map(|key| Effect::PutFailures(key, by_credential)));
+    decision
 }
 
 /// Does what a right password was proved for, if the account is still what it was checked against.

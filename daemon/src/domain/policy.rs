@@ -187,6 +187,11 @@ impl Permit {
         audience.cloned().ok_or_else(|| Refusal::new(ErrorCode::AudienceForbidden))
     }
 
+    /// Whether the daemon looks after its own store.
+    pub(crate) fn is_the_daemon(&self) -> bool {
+        self.principal.role == Role::Daemon
+    }
+
     /// Whether work for this caller goes ahead of what apps have waiting.
     pub(crate) fn is_urgent(&self) -> bool {
         !matches!(self.principal.role, Role::App(_))

@@ -132,7 +132,8 @@ pub(crate) fn end_session(case: &Case<'_>) -> Decision {
         |sessions| Decision::done(Event::SessionRevoke, Outcome::Ended(sessions)).about_session(session);
     match case.is_alive(session) {
         Ok(()) => done(1).with(ended(session, Reason::Revoked, case.at)),
-        Err(_) => done(0),
+        // Said before, when it ended.
+        Err(_) => Decision::silent(Outcome::Ended(0)),
     }
 }
 

@@ -36,12 +36,13 @@ pub(crate) struct Failures {
     pub(crate) last: Millis,
 }
 
-/// Failures that cost nothing.
-const FREE: u32 = 3;
+/// Failures that cost nothing. Tries are counted before they are known to fail, so a few processes of one app that log in with the same name at
+/// the same time need this many.
+const FREE: u32 = 10;
 /// Longest wait between two tries.
 const LONGEST: Duration = Duration::from_mins(15);
 /// After this long without a try a count is forgotten.
-pub(crate) const FORGOTTEN: Duration = Duration::from_hours(24);
+const FORGOTTEN: Duration = Duration::from_hours(24);
 /// Failures in a row without a known device after which a password must be set anew (NIST SP 800-63B, 3.2.2).
 const CREDENTIAL_FAILURES: u32 = 100;
 
@@ -69,8 +70,13 @@ impl Failures {
         Self { count: self.current(now).count.saturating_add(1), last: now }
     }
 
+    /// Whether the last one is so long ago that the count means nothing any more. A credential's count that has locked it is kept.
+    pub(crate) fn is_forgotten(self, now: Millis) -> bool {
+        now.since(self.last) >= FORGOTTEN && !self.exhausted()
+    }
+
     fn current(self, now: Millis) -> Self {
-        if now.since(self.last) >= FORGOTTEN { Self::default() } else { self }
+        if self.is_forgotten(now) { Self::default() } else { self }
     }
 }
 
@@ -83,11 +89,11 @@ mod tests {
         let start = Millis::from_u64(1_000_000);
         let mut failures = Failures::default();
         let mut waits = Vec::new();
-        for _ in 0..15 {
+        for _ in 0..22 {
             failures = failures.counted(start);
             waits.push(failures.wait(start).as_secs());
         }
-        assert_eq!(waits, [0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]);
+        assert_eq!(waits, [vec![0; 9], vec![1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]].concat());
         assert_eq!(failures.wait(start.plus(Duration::from_secs(899))), Duration::from_secs(1));
         assert_eq!(failures.wait(start.plus(LONGEST)), Duration::ZERO);
         assert_eq!(failures.counted(start.plus(FORGOTTEN)).count, 1);

@@ -1,5 +1,6 @@
 //! Effects into rows.
 
+use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::time::Stamp;
 
 use super::StoreError;
@@ -7,7 +8,8 @@ use super::records::{Listed, NameRecord, failures_key, key_key, listed_key, pair
 use super::rows::WriterRows;
 use super::schema::{META_CUT_OFFS, Table};
 use crate::domain::effect::Effect;
-use crate::domain::session::Session;
+use crate::domain::revocation::Reason;
+use crate::domain::session::{Cold, Session};
 use crate::domain::throttle::ThrottleKey;
 use crate::domain::time::Moment;
 
@@ -65,7 +67,18 @@ fn apply_one(rows: &mut WriterRows<'_>, effect: &Effect) -> Result<(), StoreErro
             rows.remove(Table::Users, id.as_bytes())
         }
         Effect::OpenSession(session) => open_session(rows, session),
-        Effect::PutHot(session, hot) => rows.put(Table::Hot, session.as_bytes(), hot),
+        Effect::PutHot(session, hot) => {
+            rows.put(Table::Hot, session.as_bytes(), hot)?;
+            if hot.revoked.is_none_or(|revocation| revocation.reason == Reason::Superseded) {
+                return Ok(());
+            }
+            match rows.get::<Cold>(Table::Cold, session.as_bytes())? {
+                Some(cold) => unlist(rows, *session, cold.user),
+                None => Ok(()),
+            }
+        }
+        Effect::Unlist { session, user } => unlist(rows, *session, *user),
+        Effect::ForgetFailures(key) => rows.remove(Table::Failures, key),
         Effect::MoveDeadline { session, from, to } => {
             rows.remove(Table::Due, &pair(&from.as_u64().to_be_bytes(), session.as_bytes()))?;
             rows.put(Table::Due, &pair(&to.as_u64().to_be_bytes(), session.as_bytes()), &())
@@ -85,6 +98,11 @@ fn apply_one(rows: &mut WriterRows<'_>, effect: &Effect) -> Result<(), StoreErro
         Effect::RemoveKey(kind, number) => rows.remove(Table::Keys, &key_key(*kind, *number)),
         Effect::PutCutOffs(cut_offs) => rows.put(Table::Meta, META_CUT_OFFS, cut_offs),
     }
+}
+
+/// A user's list holds sessions that may be alive: it is what revocations and the limit on sessions go by, so it must stay short.
+fn unlist(rows: &mut WriterRows<'_>, session: SessionId, user: UserId) -> Result<(), StoreError> {
+    rows.remove(Table::OfUser, &pair(user.as_bytes(), session.as_bytes()))
 }
 
 fn open_session(rows: &mut WriterRows<'_>, session: &Session) -> Result<(), StoreError> {

@@ -3,8 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::records::{AuditRecord, Record};
-use crate::domain::effect::{Audit, Decision};
-use crate::domain::policy::Permit;
+use crate::domain::effect::Audit;
 use crate::domain::time::Moment;
 
 /// The end of the chain, to which the next entry is linked.
@@ -16,28 +15,28 @@ pub(super) struct Head {
     hash: [u8; 32],
 }
 
+/// Whose call an entry tells of.
+pub(super) struct Who<'a> {
+    pub(super) uid: u32,
+    pub(super) pid: i32,
+    pub(super) app: &'a str,
+}
+
 impl Head {
     /// The head after this newest entry.
     pub(super) fn after(newest: Option<(u64, AuditRecord)>) -> Self {
         newest.map_or_else(Self::default, |(number, record)| Self { number, hash: record.hash })
     }
 
-    /// The entry that tells of a decision, linked to the chain.
-    pub(super) fn link(
-        &mut self,
-        audit: Audit,
-        decision: &Decision,
-        permit: &Permit,
-        at: &Moment,
-    ) -> AuditRecord {
-        let outcome = decision.outcome.as_ref().err().map_or("ok", |refusal| refusal.code.as_str());
+    /// The entry that tells of an event, linked to the chain.
+    pub(super) fn link(&mut self, audit: Audit, outcome: &str, who: &Who<'_>, at: &Moment) -> AuditRecord {
         let mut record = AuditRecord {
             stamp: at.stamp,
             event: audit.event.as_str().to_owned(),
             outcome: outcome.to_owned(),
-            uid: permit.principal().uid,
-            pid: permit.principal().pid,
-            app: permit.app().to_owned(),
+            uid: who.uid,
+            pid: who.pid,
+            app: who.app.to_owned(),
             user: audit.user,
             session: audit.session,
             detail: audit.detail,

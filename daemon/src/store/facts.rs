@@ -1,7 +1,7 @@
 //! What the store knows that a command depends on. Everything is read and decoded before anything is written, so a bad row fails one command alone.
 
 use hallpass_protocol::id::SessionId;
-use hallpass_protocol::time::Stamp;
+use hallpass_protocol::time::{Millis, Stamp};
 use redb::ReadableTable;
 
 use super::StoreError;
@@ -11,8 +11,8 @@ use crate::domain::command::{ActiveKeys, Command, Facts, Login, Purpose, Whom};
 use crate::domain::revocation::Target;
 use crate::domain::time::Moment;
 
-/// Most sessions of one user that a command looks at; more than the policy can ever allow.
-const SESSIONS_OF_USER: usize = 10_000;
+/// How far stamps can be ahead of the time, in milliseconds; amply.
+const AHEAD_MS: u64 = 60_000;
 /// How long an entry stays in the revocation list: longer than any access token lives, in microseconds.
 const LISTED_MICROS: u64 = 2 * 3_600 * 1_000_000;
 /// Most sessions that one sweep looks at, so that it holds the writer for a moment only.
@@ -34,7 +34,9 @@ where
         Command::Settle(settle) => {
             load_login(rows, &settle.login, &mut facts)?;
             match &settle.purpose {
-                Purpose::Login => load_sessions(rows, &mut facts)?,
+                // A wrong password costs the same whoever is named: no list is read for it.
+                Purpose::Login if settle.proved.is_some() => load_sessions(rows, &mut facts)?,
+                Purpose::Login => {}
                 Purpose::Reauthenticate(session) | Purpose::ChangePassword(session, _) => {
                     facts.session = rows.session(*session)?;
                 }
@@ -54,11 +56,12 @@ where
         }
         Command::Touch(session, _) => load_session(rows, *session, &mut facts)?,
         Command::Revoke(target) => load_target(rows, target, &mut facts)?,
-        Command::AddUser { name, .. } => facts.name_taken = rows.name_taken(name.as_str(), at.now)?,
+        Command::AddUser { name, .. } => facts.name_taken = rows.name_taken(name.as_str(), at.now, None)?,
         Command::ChangeUser(name, change) => {
             facts.user = rows.user_named(name.as_str())?;
             if let Change::Rename(new) = change {
-                facts.name_taken = rows.name_taken(new.as_str(), at.now)?;
+                facts.name_taken =
+                    rows.name_taken(new.as_str(), at.now, facts.user.as_ref().map(|user| user.id))?;
             }
         }
         Command::RotateKey { .. } | Command::TendKeys => facts.keyset = rows.keys()?,
@@ -102,6 +105,7 @@ where
     let oldest = Stamp(at.stamp.0.saturating_sub(LISTED_MICROS));
     let old = |((stamp, _), _): &((Stamp, u16), _)| *stamp < oldest;
     let listed = rows.revocations_after(None, SWEEP_SESSIONS)?;
+    facts.old_failures = rows.old_failures(at, SWEEP_SESSIONS)?;
     facts.old_revocations = listed.into_iter().take_while(old).map(|(listed_at, _)| listed_at).collect();
     Ok(())
 }
@@ -111,7 +115,10 @@ where
     T: ReadableTable<&'static [u8], &'static [u8]>,
 {
     if let Some(user) = &facts.user {
-        facts.sessions = rows.sessions_of(user.id, None, SESSIONS_OF_USER)?;
+        // Sessions before these cut-offs are dead, and identifiers begin with the time they were made at.
+        let dead = user.not_before.max(facts.cut_offs.everything);
+        let after = SessionId::new(Millis::from_u64((dead.0 / 1000).saturating_sub(AHEAD_MS)), [0; 10]);
+        facts.sessions = rows.sessions_of(user.id, Some(after), usize::MAX)?;
     }
     Ok(())
 }

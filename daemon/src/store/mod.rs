@@ -8,6 +8,7 @@ mod model;
 mod open;
 mod queue;
 mod records;
+mod refusals;
 mod rows;
 mod schema;
 mod snapshot;

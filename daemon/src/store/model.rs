@@ -8,13 +8,15 @@ mod commands;
 mod driver;
 mod house;
 mod reference;
+mod seen;
 
 use std::cell::RefCell;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use driver::{Driver, Seen};
+use driver::Driver;
+use seen::Seen;
 
 /// What so many sequences must have met, or they test less than they say.
 const MUST_HAPPEN: [&str; 22] = [

@@ -15,6 +15,7 @@ use crate::domain::keyset::Key;
 use crate::domain::revocation::CutOffs;
 use crate::domain::session::Session;
 use crate::domain::throttle::{Failures, ThrottleKey};
+use crate::domain::time::Moment;
 
 type Bytes = &'static [u8];
 
@@ -100,10 +101,12 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
         Ok(Some(user))
     }
 
-    /// Whether nobody can have this name now: somebody has it, or gave it up not long ago.
-    pub(super) fn name_taken(&self, name: &str, now: Millis) -> Result<bool, StoreError> {
+    /// Whether this user, or a new one, cannot have this name now: somebody has it, or somebody else gave it up not long ago.
+    pub(super) fn name_taken(&self, name: &str, now: Millis, by: Option<UserId>) -> Result<bool, StoreError> {
         let record: Option<NameRecord> = self.get(Table::Names, name.as_bytes())?;
-        Ok(record.is_some_and(|record| record.reserved.is_none_or(|until| now < until)))
+        let kept =
+            |record: NameRecord| record.reserved.is_none_or(|until| now < until && by != Some(record.user));
+        Ok(record.is_some_and(kept))
     }
 
     /// A session, both rows of it.
@@ -223,6 +226,25 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
     /// Failures counted under a key.
     pub(super) fn failures(&self, key: &ThrottleKey) -> Result<Failures, StoreError> {
         Ok(self.get(Table::Failures, &failures_key(key))?.unwrap_or_default())
+    }
+
+    /// Some counts of failures that are so old that they mean nothing. Their keys are hashes, so a place drawn by the stamp is any place: in time
+    /// every row is come by.
+    pub(super) fn old_failures(&self, at: &Moment, most: usize) -> Result<Vec<[u8; 16]>, StoreError> {
+        let from = failures_key(&ThrottleKey::Credential(at.stamp.0.to_string()));
+        let table = &self.tables[Table::Failures as usize];
+        let ahead = table.range::<&[u8]>(from.as_slice()..)?;
+        let behind = table.range::<&[u8]>(..from.as_slice())?;
+        let mut old = Vec::new();
+        for row in ahead.chain(behind).take(most) {
+            let (key, value) = row?;
+            let failures: Failures = self.decode(Table::Failures, key.value(), value.value())?;
+            if failures.is_forgotten(at.now) {
+                let key = key.value().try_into().map_err(|_| bad_row(Table::Failures, key.value()))?;
+                old.push(key);
+            }
+        }
+        Ok(old)
     }
 
     /// Stamps that end many sessions at once.

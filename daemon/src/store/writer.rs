@@ -12,16 +12,17 @@ use redb::Database;
 use tokio::sync::oneshot;
 
 use super::apply::apply;
-use super::chain::Head;
+use super::chain::{Head, Who};
 use super::queue::{Full, Queue};
 use super::records::Mark;
+use super::refusals::{self, Kind, Refusals};
 use super::rows::{Rows, WriterRows};
 use super::schema::{Checksums, META_MARK, Table};
 use super::{StoreError, facts};
 use crate::clock::Clock;
 use crate::domain::command::{ActiveKeys, Case, Command, Fresh, Policy};
 use crate::domain::decide::decide;
-use crate::domain::effect::{Decision, Effect, Outcome};
+use crate::domain::effect::{Audit, Decision, Effect, Outcome};
 use crate::domain::keyset::{self, Key};
 use crate::domain::policy::Permit;
 use crate::domain::time::{Moment, Outage};
@@ -30,6 +31,8 @@ use crate::domain::time::{Moment, Outage};
 const BATCH: usize = 256;
 /// How far stamps are reserved ahead, so that few transactions have to write the mark. Time is written down as often.
 const RESERVE: Duration = Duration::from_secs(10);
+/// How old the time on disk may be where something is written anyway. What a crash makes of it decides how long a retry is taken for one.
+const PRECISION: Duration = Duration::from_secs(1);
 /// How many stamps are reserved where they are that far ahead of the clock already.
 const RESERVE_AT_LEAST: u64 = 4096;
 
@@ -46,6 +49,7 @@ struct Job {
 pub(crate) struct Writer {
     queue: Arc<Queue<Job>>,
     visible: Arc<AtomicU64>,
+    changed_at: Arc<AtomicU64>,
 }
 
 /// Makes keys that have changed known to those who sign and verify.
@@ -84,9 +88,18 @@ impl WriterThread {
 impl Writer {
     /// Starts the thread. `stopped` is dropped when it ends, for whatever reason.
     pub(super) fn start(parts: Parts, stopped: oneshot::Sender<()>) -> std::io::Result<(Self, WriterThread)> {
-        let writer =
-            Self { queue: Arc::new(Queue::new()), visible: Arc::new(AtomicU64::new(parts.mark.reserved.0)) };
-        let mut state = State { last: parts.mark.reserved, parts, writer: writer.clone() };
+        let writer = Self {
+            queue: Arc::new(Queue::new()),
+            visible: Arc::new(AtomicU64::new(parts.mark.reserved.0)),
+            changed_at: Arc::default(),
+        };
+        let mut state = State {
+            last: parts.mark.reserved,
+            refusals: Refusals::default(),
+            closing: false,
+            parts,
+            writer: writer.clone(),
+        };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
             let _stopped = stopped;
             // Whatever ends this thread, nobody may wait for it any more.
@@ -125,6 +138,11 @@ impl Writer {
         self.queue.len()
     }
 
+    /// When a caller last had something changed. After that the time has to be written down often: it decides what a retry is.
+    pub(crate) fn changed_at(&self) -> Millis {
+        Millis::from_u64(self.changed_at.load(Ordering::Relaxed))
+    }
+
     /// The newest stamp whose change is on disk.
     pub(crate) fn visible(&self) -> Stamp {
         Stamp(self.visible.load(Ordering::Acquire))
@@ -143,6 +161,8 @@ impl Drop for CloseOnDrop {
 
 struct State {
     parts: Parts,
+    refusals: Refusals,
+    closing: bool,
     writer: Writer,
     last: Stamp,
 }
@@ -158,12 +178,11 @@ struct Decided {
 }
 
 impl Decided {
-    /// Writes what one decision asks for, its audit entry with it.
+    /// Writes what one decision asks for.
     fn write(
         &mut self,
         rows: &mut WriterRows<'_>,
-        decision: &mut Decision,
-        job: &Job,
+        decision: &Decision,
         at: &Moment,
     ) -> Result<(), StoreError> {
         apply(rows, &decision.effects, at)?;
@@ -171,12 +190,21 @@ impl Decided {
         if decision.effects.iter().any(|effect| matches!(effect, Effect::PutKey(_) | Effect::RemoveKey(..))) {
             self.keys = Some(rows.keys()?);
         }
-        if let Some(audit) = decision.audit.take() {
-            let record = self.head.link(audit, decision, &job.permit, at);
-            rows.put(Table::Audit, &self.head.number.to_be_bytes(), &record)?;
-            self.changed = true;
-        }
         Ok(())
+    }
+
+    /// Writes an audit entry.
+    fn tell(
+        &mut self,
+        rows: &mut WriterRows<'_>,
+        audit: Audit,
+        outcome: &str,
+        who: &Who<'_>,
+        at: &Moment,
+    ) -> Result<(), StoreError> {
+        let record = self.head.link(audit, outcome, who, at);
+        self.changed = true;
+        rows.put(Table::Audit, &self.head.number.to_be_bytes(), &record)
     }
 }
 
@@ -185,7 +213,9 @@ impl State {
         loop {
             let batch = self.writer.queue.take(BATCH);
             if batch.is_empty() {
-                return Ok(());
+                // The time of a clean stop is known to the millisecond.
+                self.closing = true;
+                return self.commit(&[]).map(drop);
             }
             self.batch(batch)?;
         }
@@ -210,6 +240,9 @@ impl State {
             self.decide_all(&mut rows, batch)?
         };
         if decided.changed {
+            if batch.iter().any(|job| !job.permit.is_the_daemon()) {
+                self.writer.changed_at.store(self.parts.clock.now().as_u64(), Ordering::Relaxed);
+            }
             txn.commit()?;
             (self.parts.head, self.parts.mark) = (decided.head, decided.mark);
             if let Some(keys) = &decided.keys {
@@ -250,7 +283,11 @@ impl State {
                 at: &at,
             };
             let mut decision = decide(&job.command, &case);
-            decided.write(rows, &mut decision, job, &at)?;
+            decided.write(rows, &decision, &at)?;
+            self.audit(rows, &mut decision, job, &at, &mut decided)?;
+            if matches!(job.command, Command::Sweep) {
+                self.close_refusals(rows, &at, &mut decided)?;
+            }
             decided.outcomes.push(decision.outcome);
             if let Some(changed) = &decided.keys {
                 keys = active(changed)?;
@@ -261,13 +298,57 @@ impl State {
         // counted from them, every restart would drive both further ahead.
         let now = self.parts.clock.now_micros();
         let latest = Millis::from_u64(now / 1000);
-        if self.last > decided.mark.reserved || latest.since(decided.mark.latest) >= RESERVE {
+        let stale = latest.since(decided.mark.latest);
+        if self.last > decided.mark.reserved
+            || stale >= RESERVE
+            || decided.changed && stale >= PRECISION
+            || self.closing
+        {
             let reserved = (now + micros(RESERVE)).max(self.last.0 + RESERVE_AT_LEAST);
             decided.mark = Mark { reserved: Stamp(reserved), latest };
             rows.put(Table::Meta, META_MARK, &decided.mark)?;
             decided.changed = true;
         }
         Ok(decided)
+    }
+
+    /// Writes what is to be remembered of a decision: a success, a kill, and the first refusal of its kind in a minute.
+    fn audit(
+        &mut self,
+        rows: &mut WriterRows<'_>,
+        decision: &mut Decision,
+        job: &Job,
+        at: &Moment,
+        decided: &mut Decided,
+    ) -> Result<(), StoreError> {
+        let Some(mut audit) = decision.audit.take() else { return Ok(()) };
+        let principal = job.permit.principal();
+        let who = Who { uid: principal.uid, pid: principal.pid, app: job.permit.app() };
+        let Err(refusal) = &decision.outcome else { return decided.tell(rows, audit, "ok", &who, at) };
+        let (event, user, code) = (audit.event, audit.user, refusal.code);
+        let kind = Kind { uid: who.uid, app: who.app.to_owned(), event, code, user };
+        if decision.effects.is_empty() {
+            match self.refusals.is_first(kind, at.now) {
+                None => return Ok(()),
+                Some(0) => {}
+                Some(count) => audit.detail = refusals::more(count),
+            }
+        }
+        decided.tell(rows, audit, code.as_str(), &who, at)
+    }
+
+    /// Writes how many refusals of a kind a minute has had besides the first.
+    fn close_refusals(
+        &mut self,
+        rows: &mut WriterRows<'_>,
+        at: &Moment,
+        decided: &mut Decided,
+    ) -> Result<(), StoreError> {
+        for (kind, audit) in self.refusals.closing(at.now) {
+            let who = Who { uid: kind.uid, pid: 0, app: &kind.app };
+            decided.tell(rows, audit, kind.code.as_str(), &who, at)?;
+        }
+        Ok(())
     }
 
     /// A stamp above every one before it, and the time that goes with it.

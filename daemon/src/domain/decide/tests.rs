@@ -248,3 +248,23 @@ fn use_from_another_device_is_an_event_once_a_minute() {
     assert_eq!(events(Some([1; 16])), None);
     assert_eq!(events(None), None);
 }
+
+#[test]
+fn a_sweep_says_how_much_it_looked_at_so_that_it_is_done_again() {
+    let mut world = World::new();
+    world.facts.old_revocations = vec![(Stamp(1), 0), (Stamp(2), 0)];
+    world.facts.old_failures = vec![[1; 16], [2; 16], [3; 16]];
+    let decision = world.decide(&Command::Sweep);
+    assert!(matches!(decision.outcome, Ok(Outcome::Swept(3))));
+    assert_eq!(decision.effects.len(), 5);
+}
+
+#[test]
+fn a_session_that_is_over_leaves_its_users_list_before_its_rows_go() {
+    let mut world = World::new();
+    world.facts.sessions = vec![session()];
+    world.facts.due = vec![session().hot.idle_deadline];
+    world.at.now = session().hot.idle_deadline;
+    let effects = world.decide(&Command::Sweep).effects;
+    assert!(matches!(effects.as_slice(), [Effect::MoveDeadline { .. }, Effect::Unlist { .. }]));
+}

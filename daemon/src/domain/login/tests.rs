@@ -106,7 +106,7 @@ fn d1_d3_unknown_and_disabled_are_counted_and_answered_like_wrong() {
 #[test]
 fn a_throttled_try_is_neither_looked_at_nor_counted() {
     let mut world = World::new();
-    world.facts.by_source = Failures { count: 10, last: world.at.now };
+    world.facts.by_source = Failures { count: 17, last: world.at.now };
     let decision = world.decide(&Command::Attempt(login()));
     assert!(decision.effects.is_empty());
     assert!(attempted(&decision).credential.is_none());
@@ -323,4 +323,17 @@ fn a_vouched_session_says_how_and_a_disabled_user_is_like_none() {
     let disabled = vouch(&mut world).outcome.unwrap_err();
     world.facts.user = None;
     assert_eq!(vouch(&mut world).outcome.unwrap_err(), disabled);
+}
+
+#[test]
+fn d2_a_locked_account_is_told_of_once_and_its_code_still_works() {
+    let mut world = World::new();
+    world.facts.by_credential = Failures { count: 99, last: START };
+    let hundredth = world.decide(&Command::Attempt(login()));
+    assert_eq!(hundredth.audit.map(|audit| audit.event), Some(Event::LoginLocked));
+    world.facts.by_credential = Failures { count: 100, last: START };
+    let locked = world.decide(&Command::Attempt(login()));
+    assert!(locked.audit.is_none(), "told once");
+    let attempt = attempted(&locked);
+    assert!(attempt.allowed && attempt.credential.is_none(), "no password opens it, a code may");
 }

@@ -172,14 +172,15 @@ impl Reference {
         let locked = keys.len() > 1 && self.failures.get(&keys[1]).is_some_and(|(count, _)| *count >= 100);
         let mut proves = None;
         let mut retry_after = wait;
-        if wait == 0 && !locked {
+        if wait == 0 {
             for key in &keys {
                 let (count, last) = self.failures.entry(key.clone()).or_insert((0, now));
                 *count = if now.saturating_sub(*last) >= 86_400_000 { 1 } else { *count + 1 };
                 *last = now;
             }
             retry_after = delay(self.failures[&keys[0]].0);
-            proves = user.filter(|(_, _, disabled)| !disabled).map(|(id, password, _)| (id, password));
+            proves =
+                user.filter(|(_, _, disabled)| !disabled && !locked).map(|(id, password, _)| (id, password));
         }
         self.pending.push(Pending { name, app, device, proves, retry_after });
         (proves.is_some(), retry_after)
@@ -250,9 +251,10 @@ fn served(outage: (Ms, Ms), since: Ms, now: Ms) -> Ms {
 
 /// What so many failures cost.
 fn delay(count: u32) -> Ms {
-    [0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
-        .get(count as usize)
-        .map_or(900_000, |seconds| seconds * 1000)
+    let over = count.checked_sub(10);
+    over.map_or(0, |over| {
+        [1, 2, 4, 8, 16, 32, 64, 128, 256, 512].get(over as usize).map_or(900_000, |seconds| seconds * 1000)
+    })
 }
 
 fn wait(count: u32, last: Ms, now: Ms) -> Ms {

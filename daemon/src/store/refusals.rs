@@ -1,0 +1,121 @@
+//! Refusals for the audit chain: the first of a kind each minute is an entry, the rest are one count. A hostile app must not buy a write with
+//! each bad call.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use hallpass_protocol::error::ErrorCode;
+use hallpass_protocol::id::UserId;
+use hallpass_protocol::time::Millis;
+
+use crate::domain::effect::{Audit, Event};
+
+/// How long refusals of a kind are counted together.
+const WINDOW: Duration = Duration::from_mins(1);
+/// Most kinds that are told apart at a time; what is beyond is counted as one.
+const KINDS: usize = 4096;
+
+/// What makes two refusals the same to somebody who reads the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Kind {
+    pub(super) uid: u32,
+    pub(super) app: String,
+    pub(super) event: Event,
+    pub(super) code: ErrorCode,
+    pub(super) user: Option<UserId>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    since: Millis,
+    more: u64,
+}
+
+/// The refusals of the last minute.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    counted: HashMap<Kind, Counted>,
+    beyond: u64,
+}
+
+impl Refusals {
+    /// Whether this refusal is the first of its kind in a minute, and so an entry of its own. One that comes after a minute which nobody has
+    /// closed yet takes that minute's count along.
+    pub(super) fn is_first(&mut self, kind: Kind, now: Millis) -> Option<u64> {
+        if let Some(counted) = self.counted.get_mut(&kind) {
+            if now.since(counted.since) < WINDOW {
+                counted.more += 1;
+                return None;
+            }
+            return Some(std::mem::replace(counted, Counted { since: now, more: 0 }).more);
+        }
+        if self.counted.len() >= KINDS {
+            self.beyond += 1;
+            return None;
+        }
+        self.counted.insert(kind, Counted { since: now, more: 0 });
+        Some(0)
+    }
+
+    /// Entries that close the minutes that are over.
+    pub(super) fn closing(&mut self, now: Millis) -> Vec<(Kind, Audit)> {
+        let mut closing = Vec::new();
+        self.counted.retain(|kind, counted| {
+            let over = now.since(counted.since) >= WINDOW;
+            if over && counted.more > 0 {
+                let detail = more(counted.more);
+                closing.push((
+                    kind.clone(),
+                    Audit { event: kind.event, user: kind.user, session: None, detail },
+                ));
+            }
+            !over
+        });
+        if self.beyond > 0 && self.counted.len() < KINDS {
+            tracing::warn!(
+                refusals = self.beyond,
+                "more kinds of refusals than are told apart were not written down"
+            );
+            self.beyond = 0;
+        }
+        closing
+    }
+}
+
+/// What is said of refusals that were counted.
+pub(super) fn more(count: u64) -> String {
+    format!("{count} more since the entry before")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(uid: u32) -> Kind {
+        Kind { uid, app: "shop".into(), event: Event::Refresh, code: ErrorCode::Reused, user: None }
+    }
+
+    #[test]
+    fn the_first_of_a_minute_is_an_entry_and_the_rest_are_one_count() {
+        let start = Millis::from_u64(1_000_000);
+        let mut refusals = Refusals::default();
+        assert_eq!(refusals.is_first(kind(1), start), Some(0));
+        assert!((0..1000).all(|_| refusals.is_first(kind(1), start).is_none()));
+        assert_eq!(refusals.is_first(kind(2), start), Some(0), "another caller");
+        assert!(refusals.closing(start.plus(WINDOW / 2)).is_empty(), "the minute is not over");
+        let closing = refusals.closing(start.plus(WINDOW));
+        let told: Vec<_> = closing.iter().map(|(kind, audit)| (kind.uid, audit.detail.as_str())).collect();
+        assert_eq!(told, [(1, "1000 more since the entry before")], "nothing is told of a single one");
+        assert_eq!(refusals.is_first(kind(1), start.plus(WINDOW)), Some(0), "another minute");
+        assert!(refusals.is_first(kind(1), start.plus(WINDOW)).is_none());
+        assert_eq!(refusals.is_first(kind(1), start.plus(WINDOW * 2)), Some(1), "one that nobody has closed");
+    }
+
+    #[test]
+    fn d3_kinds_are_bounded() {
+        let mut refusals = Refusals::default();
+        let now = Millis::from_u64(0);
+        let first = (0..10_000).filter(|uid| refusals.is_first(kind(*uid), now).is_some()).count();
+        assert_eq!((first, refusals.counted.len()), (KINDS, KINDS));
+    }
+}
