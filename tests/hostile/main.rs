@@ -328,6 +328,7 @@ async fn e9_who_sends_slowly_and_does_not_read_is_ended() {
     }
     assert!(deaf.is_empty(), "{} of 12 are still served", deaf.len());
     target.is_unharmed("requests that come slowly").await;
+    assert!(!target.daemon.log().contains("ERROR"), "who calls does not write the log");
 }
 
 #[tokio::test]
