@@ -323,6 +323,18 @@ async fn garbage_in_place_of_a_database_is_refused() {
     assert!(is_refused_or_whole(&mut daemon, &session, "no damage").await);
 }
 
+#[test]
+fn a_log_filter_that_is_none_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpassd"));
+    clear_environment(&mut command);
+    command.env("HALLPASS_LOG", "info,=loud=").arg("--config").arg(dir.path().join("none"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.starts_with("hallpassd: HALLPASS_LOG is "), "{said}");
+}
+
 #[tokio::test]
 async fn e14_what_is_in_a_sockets_place_is_refused_and_left() {
     let (mut daemon, session) = used().await;

@@ -16,7 +16,8 @@ use hallpass_protocol::secret::{Password, Token};
 use tarpc::context;
 
 use crate::auth_service::context::code_hash;
-use crate::auth_service::{ended, session_page};
+use crate::auth_service::ended;
+use crate::auth_service::pages::session_page;
 use crate::connection::guarded;
 use crate::domain::account::{Attributes, Change, Name, Roles, User, no_such_user};
 use crate::domain::command::Command;
@@ -96,7 +97,7 @@ impl Admin for AdminService {
         guarded(async {
             let permit = self.admit()?;
             let user = self.user(&name)?.id;
-            session_page(&self.shared, &permit, &ListSessions { user, after })
+            session_page(&self.shared, &permit, &ListSessions { user, after }).await
         })
         .await
     }

@@ -1,18 +1,18 @@
 //! The apps' calls: what is on the wire becomes a command or a check, and the outcome an answer. One straight line for each.
 
 pub(crate) mod context;
+pub(crate) mod pages;
 mod proofs;
 
 use std::sync::Arc;
 
 use hallpass_protocol::auth::{
-    Answer, Auth, AuthRequest, ChangePassword, Context, Grant, GrantedTokens, Hello, Identity, ListSessions,
-    Login, OpenSession, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionInfo,
-    SessionPage, Verify,
+    Answer, Auth, AuthRequest, ChangePassword, Grant, GrantedTokens, Hello, Identity, ListSessions, Login,
+    OpenSession, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionPage, Verify,
 };
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::jws::{AccessClaims, Refused, jti};
-use hallpass_protocol::limits::{SESSIONS_PER_PAGE, TOKEN_BYTES};
+use hallpass_protocol::limits::TOKEN_BYTES;
 use hallpass_protocol::secret::Token;
 use hallpass_protocol::time::Millis;
 use hallpass_protocol::token::{Subject, TokenKind};
@@ -24,7 +24,7 @@ use crate::domain::command::{Command, RefreshCommand};
 use crate::domain::effect::{GrantPlan, Outcome, Tokens};
 use crate::domain::policy::{Operation, Permit, Principal, admit};
 use crate::domain::revocation::{Target, Which};
-use crate::domain::session::{Session, is_alive, wants_touch};
+use crate::domain::session::wants_touch;
 use crate::keys::Gone;
 use crate::shared::{Shared, unreadable};
 
@@ -62,7 +62,11 @@ impl Auth for AuthService {
     }
 
     async fn sessions(self, _: call::Context, request: ListSessions) -> Answer<SessionPage> {
-        guarded(async { self.answer_sessions(&request) }).await
+        guarded(async {
+            let permit = admit(&self.caller, Operation::Sessions)?;
+            pages::session_page(&self.shared, &permit, &request).await
+        })
+        .await
     }
 
     async fn open_session(self, _: call::Context, request: OpenSession) -> Answer<Grant> {
@@ -211,11 +215,6 @@ impl AuthService {
         session.ok_or_else(|| Refusal::new(ErrorCode::InvalidToken))
     }
 
-    fn answer_sessions(&self, request: &ListSessions) -> Answer<SessionPage> {
-        let permit = admit(&self.caller, Operation::Sessions)?;
-        session_page(&self.shared, &permit, request)
-    }
-
     /// A token for the app itself. It rests on nothing but who calls, which the kernel says; so it is signed here and written nowhere.
     fn answer_service_token(&self, audience: Option<&str>) -> Answer<ServiceToken> {
         let permit = admit(&self.caller, Operation::ServiceToken)?;
@@ -286,42 +285,6 @@ pub(crate) fn ended(outcome: Outcome) -> Answer<Revoked> {
     match outcome {
         Outcome::Ended(sessions) => Ok(Revoked { sessions }),
         _ => Err(Refusal::new(ErrorCode::Internal)),
-    }
-}
-
-/// A page of a user's living sessions, as far as the caller may see them.
-pub(crate) fn session_page(shared: &Shared, permit: &Permit, request: &ListSessions) -> Answer<SessionPage> {
-    let now = shared.clock.now();
-    let snapshot = shared.snapshot()?;
-    let user = snapshot.user(request.user).map_err(unreadable)?;
-    let cut_offs = snapshot.cut_offs().map_err(unreadable)?;
-    let page = snapshot.sessions_of(request.user, request.after, SESSIONS_PER_PAGE).map_err(unreadable)?;
-    let next = if page.len() == SESSIONS_PER_PAGE { page.last().map(|session| session.id) } else { None };
-    let seen = |session: &Session| {
-        permit.reaches(&session.cold.app) && is_alive(user.as_ref(), session, &cut_offs, now).is_ok()
-    };
-    Ok(SessionPage { sessions: page.into_iter().filter(seen).map(session_info).collect(), next })
-}
-
-fn session_info(session: Session) -> SessionInfo {
-    let Session { id, cold, hot } = session;
-    SessionInfo {
-        session_id: id,
-        user_id: cold.user,
-        app: cold.app,
-        kind: cold.kind,
-        created: id.created(),
-        last_seen: hot.last_seen,
-        idle_deadline: hot.idle_deadline,
-        absolute_deadline: cold.absolute_deadline,
-        auth_time: hot.auth_time,
-        refreshes: hot.counter - crate::domain::family::FIRST,
-        context: Context {
-            ip: cold.origin.ip,
-            user_agent: cold.origin.user_agent,
-            device_label: cold.origin.device_label,
-            device_fingerprint: None,
-        },
     }
 }
 

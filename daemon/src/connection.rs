@@ -50,12 +50,13 @@ pub(crate) async fn serve<S>(
             () = stop.cancelled(), if under_way.is_empty() => break,
             request = requests.next() => match request {
                 Some(Ok(request)) if is_cheap(&request.get().message) => {
-                    // Outside the task's budget the only thing to wait for is room for the answer, and only this task makes room.
-                    if unconstrained(request.execute(service.clone())).now_or_never().is_none() {
-                        return tracing::debug!("a connection ended because it took requests back and left answers unread");
+                    let mut answer = Box::pin(request.execute(service.clone()));
+                    // Outside the task's budget the only thing to wait for is room for the answer. Only this task makes room, so it goes on.
+                    if unconstrained(&mut answer).now_or_never().is_none() {
+                        under_way.push(answer);
                     }
                 }
-                Some(Ok(request)) => under_way.push(request.execute(service.clone())),
+                Some(Ok(request)) => under_way.push(Box::pin(request.execute(service.clone()))),
                 Some(Err(error)) => return tracing::debug!(%error, "a connection ended because of what was on it"),
                 None => return,
             },
@@ -79,6 +80,8 @@ struct Timed<T> {
     writing: Timer,
     /// Whether frames wait until others are written.
     full: bool,
+    /// Whether reading waits until everything is written.
+    held: bool,
 }
 
 /// Runs while a frame is half done.
@@ -92,6 +95,10 @@ impl Timer {
         sleep.as_mut().poll(cx).map(|()| io::ErrorKind::TimedOut.into())
     }
 
+    fn runs(&self) -> bool {
+        self.0.is_some()
+    }
+
     fn stop(&mut self) {
         self.0 = None;
     }
@@ -99,7 +106,7 @@ impl Timer {
 
 impl<T> Timed<T> {
     fn new(inner: T) -> Self {
-        Self { inner, reading: Timer::default(), writing: Timer::default(), full: false }
+        Self { inner, reading: Timer::default(), writing: Timer::default(), full: false, held: false }
     }
 }
 
@@ -111,6 +118,11 @@ impl<In: DeserializeOwned, Out> Stream for Timed<Frames<In, Out>> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        // Whoever does not read is not read from: its answers would pile up. The write timer wakes this, or what stops it does.
+        this.held = this.writing.runs();
+        if this.held {
+            return Poll::Pending;
+        }
         // Whoever sends many frames at once must let other connections have their turn, even with frames that nothing answers.
         let turn = ready!(poll_proceed(cx));
         match this.inner.poll_next_unpin(cx) {
@@ -133,6 +145,9 @@ impl<In, Out: Serialize> Timed<Frames<In, Out>> {
         match poll {
             Poll::Ready(done) => {
                 self.writing.stop();
+                if std::mem::take(&mut self.held) {
+                    cx.waker().wake_by_ref();
+                }
                 Poll::Ready(done)
             }
             Poll::Pending => self.writing.poll(cx).map(Err),
@@ -231,6 +246,31 @@ mod tests {
         });
         let ended = tokio::time::timeout(FRAME_DEADLINE * 3, look).await;
         assert_eq!(ended.expect("in time").unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn e9_who_does_not_read_is_not_read_from_until_it_does() {
+        let (mut near, mut far) = ends();
+        while far.flush().now_or_never().is_some() {
+            far.feed("x".repeat(10_000)).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        near.write_all(&[0, 0, 0, 3, 2, b'h', b'i']).await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(far.next().now_or_never().is_none(), "its answers come first");
+        let reader = tokio::spawn(async move { near.read_to_end(&mut Vec::new()).await });
+        let look = std::future::poll_fn(|cx| match far.poll_next_unpin(cx) {
+            Poll::Ready(item) => Poll::Ready(item),
+            Poll::Pending => {
+                // As tarpc does: it looks at the other direction too, and then waits to be woken.
+                let _ = far.poll_flush_unpin(cx);
+                Poll::Pending
+            }
+        });
+        let request = tokio::time::timeout(FRAME_DEADLINE, look).await.expect("it is woken");
+        assert_eq!(request.unwrap().unwrap(), "hi");
+        drop(far);
+        reader.await.unwrap().unwrap();
     }
 
     #[tokio::test(flavor = "current_thread")]

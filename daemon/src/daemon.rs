@@ -27,7 +27,7 @@ use crate::domain::effect::Outcome;
 use crate::domain::keyset::Key;
 use crate::entropy::{Entropy, NoEntropy, RandomSource};
 use crate::keys::{KeyError, Keys, MasterKey, Sealer, first_generation};
-use crate::listener::{ListenError, Places, accept, listen_at, own_directory};
+use crate::listener::{Bound, ListenError, Places, accept, listen_at, own_directory};
 use crate::password::Hasher;
 use crate::shared::Shared;
 use crate::store::{SWEEP_SESSIONS, Store, StoreError, WriterThread};
@@ -92,7 +92,7 @@ pub(crate) struct Daemon {
     failed: oneshot::Receiver<()>,
     stop: CancellationToken,
     tasks: TaskTracker,
-    sockets: [PathBuf; 2],
+    sockets: [Bound; 2],
     made_master_key: Option<PathBuf>,
 }
 
@@ -138,10 +138,10 @@ impl Daemon {
         let started = shared.write(daemon_itself(), Command::Start).await;
         started.map_err(|refusal| DaemonError::Other(format!("cannot write to the database: {refusal}")))?;
 
-        let sockets = [parts.runtime_dir.join(AUTH_SOCKET), parts.runtime_dir.join(ADMIN_SOCKET)];
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let auth = listen_at(&sockets[0], parts.auth_mode)?;
-        let admin = listen_at(&sockets[1], 0o600)?;
+        let (auth, auth_socket) = listen_at(&parts.runtime_dir.join(AUTH_SOCKET), parts.auth_mode)?;
+        let (admin, admin_socket) = listen_at(&parts.runtime_dir.join(ADMIN_SOCKET), 0o600)?;
+        let sockets = [auth_socket, admin_socket];
         let door = Door { shared: Arc::clone(&shared), callers, stop: stop.clone(), tasks: tasks.clone() };
         tasks.spawn(door.clone().keep(auth, Service::Auth));
         tasks.spawn(door.keep(admin, Service::Admin));
@@ -151,12 +151,12 @@ impl Daemon {
 
     /// The apps' socket.
     pub(crate) fn auth_socket(&self) -> &Path {
-        &self.sockets[0]
+        self.sockets[0].path()
     }
 
     /// The administrator's socket.
     pub(crate) fn admin_socket(&self) -> &Path {
-        &self.sockets[1]
+        self.sockets[1].path()
     }
 
     /// The master key that this start made, if it made one.
@@ -178,8 +178,7 @@ impl Daemon {
             tracing::warn!("some callers did not take their last answers in time");
         }
         for socket in &self.sockets {
-            // A socket that is gone already is as it should be.
-            let _ = std::fs::remove_file(socket);
+            socket.remove();
         }
         self.shared.writer.close();
         let joined = tokio::task::spawn_blocking(|| self.writer.join()).await;

@@ -9,6 +9,7 @@ use clap::Parser;
 use hallpass_protocol::paths::{SYSTEM_RUNTIME_DIR, user_runtime_dir, user_state_dir};
 use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 use crate::clock::SystemTime;
 use crate::config::{Config, ConfigError};
@@ -43,9 +44,11 @@ struct Args {
 #[must_use]
 pub fn daemon_main() -> ExitCode {
     let args = Args::parse();
-    log_to_stderr();
-    keep_secrets_in_memory();
-    match run(&args) {
+    let outcome = log_to_stderr().map_err(DaemonError::from).and_then(|()| {
+        keep_secrets_in_memory();
+        run(&args)
+    });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = if matches!(error, DaemonError::Config(_)) { EXIT_CONFIG } else { EXIT_INTERNAL };
@@ -56,10 +59,19 @@ pub fn daemon_main() -> ExitCode {
     }
 }
 
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("HALLPASS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,tarpc=warn"));
+/// What tarpc has to say of a request is the caller's doing, so it is left out unless `HALLPASS_LOG` names it.
+fn log_to_stderr() -> Result<(), ConfigError> {
+    let asked = std::env::var_os("HALLPASS_LOG").filter(|text| !text.is_empty());
+    let asked = asked.unwrap_or_else(|| "info".into());
+    let filter = asked.to_str().and_then(|text| EnvFilter::try_new(format!("tarpc=off,{text}")).ok());
+    let filter = filter.ok_or_else(|| {
+        ConfigError::new(format!(
+            "HALLPASS_LOG is {:?}, which is no log filter; unset it or give a level such as info or debug",
+            asked.to_string_lossy()
+        ))
+    })?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    Ok(())
 }
 
 /// No file of ours is readable by others, and no core file is written: it would hold keys and passwords.

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
 use tokio::net::{UnixListener, UnixStream};
 
 /// Why a socket cannot be had.
@@ -46,7 +47,7 @@ pub(crate) fn own_directory(dir: &Path) -> Result<(), ListenError> {
 /// Binds a socket of this mode. The caller holds the lock of the state directory, so a socket left behind is nobody's.
 ///
 /// The mode is right before the first connection can be made: it is set between bind and listen.
-pub(crate) fn listen_at(path: &Path, mode: u32) -> Result<UnixListener, ListenError> {
+pub(crate) fn listen_at(path: &Path, mode: u32) -> Result<(UnixListener, Bound), ListenError> {
     let system = |source: io::Error| ListenError::System { path: path.to_owned(), source };
     clear(path)?;
     let address = UnixAddr::new(path).map_err(|_| {
@@ -55,13 +56,51 @@ pub(crate) fn listen_at(path: &Path, mode: u32) -> Result<UnixListener, ListenEr
             path.display()
         ))
     })?;
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let fd: OwnedFd =
-        socket(AddressFamily::Unix, SockType::Stream, flags, None).map_err(|error| system(error.into()))?;
+    let fd = unbound().map_err(|error| system(error.into()))?;
     bind(fd.as_raw_fd(), &address).map_err(|error| system(error.into()))?;
     std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(system)?;
+    let bound = Bound { path: path.to_owned(), file: file_at(path).map_err(system)? };
     listen(&fd, Backlog::MAXCONN).map_err(|error| system(error.into()))?;
-    UnixListener::from_std(fd.into()).map_err(system)
+    Ok((UnixListener::from_std(fd.into()).map_err(system)?, bound))
+}
+
+/// A socket's file, as it was when it was bound.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    path: PathBuf,
+    file: (u64, u64),
+}
+
+impl Bound {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the file, unless it is somebody else's by now or gone already.
+    pub(crate) fn remove(&self) {
+        if file_at(&self.path).is_ok_and(|file| file == self.file) {
+            // It is gone already, which is as it should be.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Which file is at this path: its device and its number there.
+fn file_at(path: &Path) -> io::Result<(u64, u64)> {
+    path.symlink_metadata().map(|found| (found.dev(), found.ino()))
+}
+
+/// A socket that makes nobody wait.
+fn unbound() -> nix::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    socket(AddressFamily::Unix, SockType::Stream, flags, None)
+}
+
+/// Whether nobody serves the socket at this path. Whoever has too many callers waiting serves it, too.
+fn is_dead(path: &Path) -> nix::Result<bool> {
+    let called = connect(unbound()?.as_raw_fd(), &UnixAddr::new(path)?);
+    Ok(matches!(called, Err(Errno::ECONNREFUSED | Errno::ENOENT)))
 }
 
 /// Removes a socket that an earlier daemon left behind, and nothing else.
@@ -76,8 +115,11 @@ fn clear(path: &Path) -> Result<(), ListenError> {
     if found.uid() != nix::unistd::geteuid().as_raw() {
         return refused("is a socket of another user");
     }
-    if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return refused("is a socket that something else is serving");
+    if !is_dead(path).map_err(|error| ListenError::System { path: path.to_owned(), source: error.into() })? {
+        return Err(ListenError::Place(format!(
+            "{} is a socket that something else is serving; stop that daemon or choose another --runtime-dir",
+            path.display()
+        )));
     }
     std::fs::remove_file(path).map_err(|source| ListenError::System { path: path.to_owned(), source })
 }
@@ -184,6 +226,33 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/nowhere", &path).unwrap();
         assert!(listen_at(&path, 0o600).is_err(), "a symlink");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_socket_with_no_room_for_callers_is_served_and_nobody_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let fd = unbound().unwrap();
+        bind(fd.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+        listen(&fd, Backlog::new(0).unwrap()).unwrap();
+        let waiting = unbound().unwrap();
+        connect(waiting.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+        let error = listen_at(&path, 0o600).unwrap_err();
+        assert!(error.to_string().contains("stop that daemon or choose another --runtime-dir"), "{error}");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn only_the_file_that_was_bound_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let (first, bound) = listen_at(&path, 0o600).unwrap();
+        std::fs::rename(&path, dir.path().join("aside")).unwrap();
+        let (_second, other) = listen_at(&path, 0o600).unwrap();
+        bound.remove();
+        assert!(path.exists(), "it is somebody else's");
+        other.remove();
+        assert!(!path.exists());
+        drop(first);
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::MESSAGE_BYTES;
+
 /// What an app does about a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -144,10 +146,12 @@ impl Refusal {
         Self { code, message: code.message().to_owned(), retry_after_ms: None }
     }
 
-    /// A refusal with a sentence of its own.
+    /// A refusal with a sentence of its own, cut to size.
     #[must_use]
     pub fn because(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after_ms: None }
+        let mut message = message.into();
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+        Self { code, message, retry_after_ms: None }
     }
 
     /// The same, with the time to wait, rounded up to whole milliseconds.
@@ -182,6 +186,12 @@ mod tests {
         let clearing: Vec<_> =
             ErrorCode::ALL.iter().filter(|code| code.class() == ErrorClass::Login).collect();
         assert_eq!(clearing, [&ErrorCode::Expired, &ErrorCode::Revoked, &ErrorCode::Reused]);
+    }
+
+    #[test]
+    fn a_sentence_is_cut_where_a_character_ends() {
+        let refusal = Refusal::because(ErrorCode::Busy, "ä".repeat(1000).replacen('ä', "x", 1));
+        assert_eq!(refusal.message.len(), MESSAGE_BYTES - 1);
     }
 
     #[test]

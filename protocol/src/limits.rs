@@ -36,6 +36,9 @@ pub const ATTRIBUTE_VALUE_BYTES: usize = 128;
 /// Most methods of proof that an app can vouch for, each of at most 8 bytes; they must fit an access token.
 pub const AMR: usize = 3;
 
+/// Longest sentence of a refusal, in bytes; what is longer is cut, so that it fits every frame.
+pub const MESSAGE_BYTES: usize = 1024;
+
 /// Longest token text that is looked at, in bytes.
 pub const TOKEN_BYTES: usize = 4096;
 

@@ -313,6 +313,24 @@ async fn e9_who_does_not_read_the_answers_is_ended() {
     }
 }
 
+/// What expires is under way no longer, yet its answer still waits to be written; and a request now and then comes after.
+#[tokio::test]
+async fn e9_who_sends_slowly_and_does_not_read_is_ended() {
+    let target = Target::warm().await;
+    let requests: Vec<u8> = (0..5_000).flat_map(|id| call_with_deadline(id, 0, 1_000_000)).collect();
+    let mut deaf: Vec<_> =
+        (0..12).map(|_| (Raw::introduced(&target.daemon.socket(), Service::Auth), 0)).collect();
+    deaf.retain_mut(|(raw, at)| raw.pour(&requests, at));
+    let begun = Instant::now();
+    while !deaf.is_empty() && begun.elapsed() < FRAME_DEADLINE + SLACK {
+        std::thread::sleep(Duration::from_millis(50));
+        deaf.retain_mut(|(raw, at)| raw.drip(&requests, at));
+    }
+    assert!(deaf.is_empty(), "{} of 12 are still served", deaf.len());
+    target.is_unharmed("requests that come slowly").await;
+    assert!(!target.daemon.log().contains("ERROR"), "who calls does not write the log");
+}
+
 #[tokio::test]
 async fn e10_a_request_that_breaks_off_anywhere_is_not_done() {
     let target = Target::warm().await;

@@ -54,12 +54,20 @@ impl Raw {
 
     /// Sends as much as there is room for, from this place on and over again, and says whether the other side is still there.
     pub(crate) fn pour(&mut self, bytes: &[u8], at: &mut usize) -> bool {
+        (0..100).all(|_| self.some(bytes, at, bytes.len()))
+    }
+
+    /// The same with a few bytes.
+    pub(crate) fn drip(&mut self, bytes: &[u8], at: &mut usize) -> bool {
+        self.some(bytes, at, 64)
+    }
+
+    fn some(&mut self, bytes: &[u8], at: &mut usize, most: usize) -> bool {
         self.0.set_nonblocking(true).expect("a mode");
-        for _ in 0..100 {
-            match self.0.write(&bytes[*at..]) {
-                Ok(count) => *at = (*at + count) % bytes.len(),
-                Err(error) => return error.kind() == ErrorKind::WouldBlock,
-            }
+        let end = bytes.len().min(*at + most);
+        match self.0.write(&bytes[*at..end]) {
+            Ok(count) => *at = (*at + count) % bytes.len(),
+            Err(error) => return error.kind() == ErrorKind::WouldBlock,
         }
         true
     }

@@ -235,7 +235,7 @@ pub(crate) fn clear_environment(command: &mut Command) {
         }
     }
     // More than this is in the way of the tests; `HALLPASS_TEST_LOG=debug` gives it where it is wanted.
-    let level = std::env::var_os("HALLPASS_TEST_LOG").unwrap_or_else(|| "info,tarpc=warn".into());
+    let level = std::env::var_os("HALLPASS_TEST_LOG").unwrap_or_else(|| "info".into());
     command.env("HALLPASS_LOG", level);
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hallpass_protocol::auth::{Needs, SessionKind};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::{SessionId, UserId};
+use hallpass_protocol::limits::{NAME_BYTES, ROLES};
 use hallpass_protocol::time::Millis;
 
 use super::account::User;
@@ -70,6 +71,7 @@ pub(crate) struct Asked<'a> {
 pub(crate) fn verify(asked: &Asked<'_>, found: &Found) -> Result<Millis, Refusal> {
     let Asked { permit, shown, needs, now, .. } = asked;
     let now = *now;
+    within_bounds(needs)?;
     let (session, user) = (found.session.as_ref().ok_or(ErrorCode::Expired)?, found.user.as_ref());
     let own = match shown {
         Shown::Session(_) => session.cold.app == permit.app() && session.cold.kind == SessionKind::Cookie,
@@ -91,10 +93,10 @@ pub(crate) fn verify(asked: &Asked<'_>, found: &Found) -> Result<Millis, Refusal
         return Err(Refusal::new(ErrorCode::Reauthenticate));
     }
     if let Some(missing) = needs.roles.iter().find(|role| !user.roles.contains(role)) {
-        return Err(Refusal::because(
-            ErrorCode::RoleMissing,
-            format!("the user does not have the role {missing:?}, which this needs"),
-        ));
+        let plain = missing.bytes().all(|byte| byte.is_ascii_graphic());
+        let named = if plain { format!("the role \"{missing}\"") } else { "a role".to_owned() };
+        let sentence = format!("the user does not have {named}, which this needs");
+        return Err(Refusal::because(ErrorCode::RoleMissing, sentence));
     }
     let token_end = match shown {
         Shown::Session(_) => Millis::MAX,
@@ -102,6 +104,20 @@ pub(crate) fn verify(asked: &Asked<'_>, found: &Found) -> Result<Millis, Refusal
     };
     let raised_end = if level > 1 { level_end } else { Millis::MAX };
     Ok(token_end.min(session.hot.idle_deadline).min(session.end()).min(raised_end))
+}
+
+/// Nobody has so many roles or such long ones; what goes back to the caller must be as short as what users can have.
+fn within_bounds(needs: &Needs) -> Result<(), Refusal> {
+    let names = needs.roles.iter().chain(&needs.audience);
+    if needs.roles.len() <= ROLES && names.map(String::len).all(|bytes| bytes <= NAME_BYTES) {
+        return Ok(());
+    }
+    Err(Refusal::because(
+        ErrorCode::InvalidRequest,
+        format!(
+            "an identity can be asked for at most {ROLES} roles, and a role or an audience has at most {NAME_BYTES} bytes"
+        ),
+    ))
 }
 
 /// The level a session has now, which falls back to 1 when its time is over.

@@ -124,6 +124,26 @@ fn an_access_token_is_good_for_its_own_user_only() {
 }
 
 #[test]
+fn what_is_needed_is_bounded_and_never_echoed_at_length() {
+    let wanting = |roles: Vec<String>| {
+        let mut case = cookie();
+        case.needs.roles = roles;
+        verify(&case.asked(case.shown()), &case.found).unwrap_err()
+    };
+    for roles in [vec!["x".repeat(65)], vec!["x".repeat(15_000)], vec!["x".to_owned(); 33]] {
+        assert_eq!(wanting(roles).code, ErrorCode::InvalidRequest);
+    }
+    let longest = wanting(vec!["x".repeat(64); 32]);
+    assert_eq!(longest.code, ErrorCode::RoleMissing);
+    assert!(longest.message.contains(&"x".repeat(64)));
+    let control = wanting(vec!["a\u{1b}[2J\u{7}".to_owned()]);
+    assert_eq!(control.code, ErrorCode::RoleMissing);
+    assert!(!control.message.contains("[2J"), "{}", control.message);
+    let long = changed(cookie(), |case| case.needs.audience = Some("x".repeat(65)));
+    assert_eq!(long, Err(ErrorCode::InvalidRequest));
+}
+
+#[test]
 fn roles_are_those_of_now_and_all_are_needed() {
     let wanting = |roles: &[&str]| {
         let roles = roles.iter().map(|role| (*role).to_owned()).collect();
