@@ -282,6 +282,54 @@ async fn is_refused_or_whole(daemon: &mut Daemon, session: &Token, damage: &str)
     true
 }
 
+/// What a first start that was killed can leave: halves under names of their own, and, of an old one, an empty master key.
+#[tokio::test]
+async fn what_a_killed_first_start_leaves_is_in_nobodys_way() {
+    let (mut daemon, _) = used().await;
+    let state = daemon.state_dir();
+    let mut headless = fs::read(database(&daemon)).unwrap();
+    headless[..9].fill(0);
+    let halves: [(&str, &[u8]); 4] = [
+        ("hallpass.redb.new", &headless),
+        ("hallpass.redb.new", b""),
+        ("master.key.new", &[7; 9]),
+        ("master.key", b""),
+    ];
+    for (name, half) in halves {
+        fs::remove_dir_all(&state).unwrap();
+        fs::create_dir(&state).unwrap();
+        set_mode(&state, 0o700);
+        fs::write(state.join(name), half).unwrap();
+        set_mode(&state.join(name), 0o600);
+        daemon.restart().await;
+        add_user(&daemon.admin().await, "alice", PASSWORD, &[]).await;
+        let found: Vec<_> = contents(&state).into_keys().collect();
+        assert_eq!(found, [database(&daemon), state.join("master.key")], "{name}");
+        daemon.stop().await;
+    }
+}
+
+/// From the moment that the database has anything in it under its name, all of it is there.
+#[tokio::test]
+async fn g2_a_first_start_can_be_killed_while_it_makes_the_database() {
+    let mut daemon = Daemon::start().await;
+    daemon.stop().await;
+    for round in 0..8 {
+        fs::remove_dir_all(daemon.state_dir()).unwrap();
+        let mut child = spawn(&daemon.state_dir(), &daemon.runtime_dir(), &daemon.dir().join("log"));
+        let give_up = Instant::now() + PATIENCE;
+        while !database(&daemon).metadata().is_ok_and(|found| found.len() > 0) && Instant::now() < give_up {
+            std::hint::spin_loop();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        daemon.restart().await;
+        add_user(&daemon.admin().await, "alice", PASSWORD, &[]).await;
+        daemon.kill9();
+        assert!(database(&daemon).exists(), "round {round}");
+    }
+}
+
 #[tokio::test]
 async fn g2_a_cut_database_is_refused_or_whole() {
     let (mut daemon, session) = used().await;
@@ -316,7 +364,7 @@ async fn garbage_in_place_of_a_database_is_refused() {
     ];
     for (name, bytes) in garbage {
         fs::write(&path, &bytes).unwrap();
-        refused_again(&daemon).says(&[]);
+        refused_again(&daemon).says(&[path.to_str().unwrap(), "move it away"]);
         assert!(fs::read(&path).unwrap() == bytes, "{name} were written to");
     }
     fs::write(&path, &whole).unwrap();
