@@ -229,6 +229,35 @@ async fn f6_without_its_master_key_a_database_stays_shut_and_no_new_key_is_made(
     serves(&daemon, &session).await;
 }
 
+/// systemd shows a credential as readable by its group, where it lets the service's user in by an access list.
+#[tokio::test]
+async fn a_credential_of_systemd_opens_the_database_and_a_file_elsewhere_does_not() {
+    let daemon = Daemon::start().await;
+    let (credentials, state) = (daemon.dir().join("credentials"), daemon.dir().join("other"));
+    fs::create_dir(&credentials).unwrap();
+    let key = credentials.join("master-key");
+    fs::write(&key, [7; 32]).unwrap();
+    set_mode(&key, 0o440);
+    let log = daemon.dir().join("log");
+    for (directory, served) in [(&credentials, true), (&state, false)] {
+        let config = daemon.dir().join("hallpass.toml");
+        fs::write(&config, format!("master_key = {key:?}\n[admin]\nuids = [{}]\n", own_uid())).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hallpassd"));
+        clear_environment(&mut command);
+        command.env("CREDENTIALS_DIRECTORY", directory).arg("--config").arg(config);
+        command.arg("--state-dir").arg(&state).arg("--runtime-dir").arg(daemon.dir().join("run2"));
+        let mut child = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
+        let give_up = Instant::now() + PATIENCE;
+        let serves = || fs::read_to_string(&log).unwrap().contains("serving");
+        while !serves() && child.try_wait().unwrap().is_none() && Instant::now() < give_up {
+            std::thread::sleep(POLL);
+        }
+        assert_eq!(serves(), served, "{}", fs::read_to_string(&log).unwrap());
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn g3_a_newer_schema_is_refused_and_left_byte_for_byte() {
     let (mut daemon, session) = used().await;
