@@ -123,8 +123,9 @@ async fn g8_a_second_daemon_names_the_first_and_leaves_it_alone() {
     // The lock is the kernel's: no file that says otherwise opens it.
     fs::write(state.join("lock"), "1\n").unwrap();
     refused(&state, &elsewhere).says(&["in use by another hallpassd"]);
+    // Between taking it and saying so there is nobody to name.
     fs::write(state.join("lock"), "").unwrap();
-    refused(&state, &elsewhere).says(&["in use by another hallpassd"]);
+    refused(&state, &elsewhere).says(&["in use by another hallpassd; stop that one first"]);
     serves(&daemon, &session).await;
 }
 

@@ -173,9 +173,6 @@ fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
         .custom_flags(OFlag::O_NOFOLLOW.bits())
         .open(&path)
         .map_err(StoreError::file(format!("cannot open {}", path.display())))?;
-    let mut holder = String::new();
-    // What the file says is for people only; a file that cannot be read changes nothing about the lock.
-    let _ = (&file).take(16).read_to_string(&mut holder);
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(mut lock) => {
             let what = || format!("cannot write {}", path.display());
@@ -184,15 +181,23 @@ fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
             writeln!(lock, "{}", std::process::id()).map_err(StoreError::file(what()))?;
             Ok(lock)
         }
-        Err((_, nix::errno::Errno::EWOULDBLOCK)) => Err(StoreError::Layout(format!(
-            "the state directory {} is in use by another hallpassd (pid {}); stop that one first, or give this one another --state-dir",
+        Err((file, nix::errno::Errno::EWOULDBLOCK)) => Err(StoreError::Layout(format!(
+            "the state directory {} is in use by another hallpassd{}; stop that one first, or give this one another --state-dir",
             dir.display(),
-            holder.trim()
+            holder(&file)
         ))),
         Err((_, error)) => {
             Err(StoreError::File { what: format!("cannot lock {}", path.display()), source: error.into() })
         }
     }
+}
+
+/// Who has the lock, for people only: nothing, as long as the holder has not said so.
+fn holder(lock: &File) -> String {
+    let mut text = String::new();
+    // A file that cannot be read changes nothing about the lock.
+    let _ = lock.take(16).read_to_string(&mut text);
+    text.trim().parse::<u32>().map_or_else(|_| String::new(), |pid| format!(" (pid {pid})"))
 }
 
 /// Whether there is a database. An empty file is none: nothing was ever in it.
