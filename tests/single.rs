@@ -123,8 +123,9 @@ async fn g8_a_second_daemon_names_the_first_and_leaves_it_alone() {
     // The lock is the kernel's: no file that says otherwise opens it.
     fs::write(state.join("lock"), "1\n").unwrap();
     refused(&state, &elsewhere).says(&["in use by another hallpassd"]);
+    // Between taking it and saying so there is nobody to name.
     fs::write(state.join("lock"), "").unwrap();
-    refused(&state, &elsewhere).says(&["in use by another hallpassd"]);
+    refused(&state, &elsewhere).says(&["in use by another hallpassd; stop that one first"]);
     serves(&daemon, &session).await;
 }
 
@@ -229,6 +230,35 @@ async fn f6_without_its_master_key_a_database_stays_shut_and_no_new_key_is_made(
     serves(&daemon, &session).await;
 }
 
+/// systemd shows a credential as readable by its group, where it lets the service's user in by an access list.
+#[tokio::test]
+async fn a_credential_of_systemd_opens_the_database_and_a_file_elsewhere_does_not() {
+    let daemon = Daemon::start().await;
+    let (credentials, state) = (daemon.dir().join("credentials"), daemon.dir().join("other"));
+    fs::create_dir(&credentials).unwrap();
+    let key = credentials.join("master-key");
+    fs::write(&key, [7; 32]).unwrap();
+    set_mode(&key, 0o440);
+    let log = daemon.dir().join("log");
+    for (directory, served) in [(&credentials, true), (&state, false)] {
+        let config = daemon.dir().join("hallpass.toml");
+        fs::write(&config, format!("master_key = {key:?}\n[admin]\nuids = [{}]\n", own_uid())).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hallpassd"));
+        clear_environment(&mut command);
+        command.env("CREDENTIALS_DIRECTORY", directory).arg("--config").arg(config);
+        command.arg("--state-dir").arg(&state).arg("--runtime-dir").arg(daemon.dir().join("run2"));
+        let mut child = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
+        let give_up = Instant::now() + PATIENCE;
+        let serves = || fs::read_to_string(&log).unwrap().contains("serving");
+        while !serves() && child.try_wait().unwrap().is_none() && Instant::now() < give_up {
+            std::thread::sleep(POLL);
+        }
+        assert_eq!(serves(), served, "{}", fs::read_to_string(&log).unwrap());
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn g3_a_newer_schema_is_refused_and_left_byte_for_byte() {
     let (mut daemon, session) = used().await;
@@ -282,6 +312,54 @@ async fn is_refused_or_whole(daemon: &mut Daemon, session: &Token, damage: &str)
     true
 }
 
+/// What a first start that was killed can leave: halves under names of their own, and, of an old one, an empty master key.
+#[tokio::test]
+async fn what_a_killed_first_start_leaves_is_in_nobodys_way() {
+    let (mut daemon, _) = used().await;
+    let state = daemon.state_dir();
+    let mut headless = fs::read(database(&daemon)).unwrap();
+    headless[..9].fill(0);
+    let halves: [(&str, &[u8]); 4] = [
+        ("hallpass.redb.new", &headless),
+        ("hallpass.redb.new", b""),
+        ("master.key.new", &[7; 9]),
+        ("master.key", b""),
+    ];
+    for (name, half) in halves {
+        fs::remove_dir_all(&state).unwrap();
+        fs::create_dir(&state).unwrap();
+        set_mode(&state, 0o700);
+        fs::write(state.join(name), half).unwrap();
+        set_mode(&state.join(name), 0o600);
+        daemon.restart().await;
+        add_user(&daemon.admin().await, "alice", PASSWORD, &[]).await;
+        let found: Vec<_> = contents(&state).into_keys().collect();
+        assert_eq!(found, [database(&daemon), state.join("master.key")], "{name}");
+        daemon.stop().await;
+    }
+}
+
+/// From the moment that the database has anything in it under its name, all of it is there.
+#[tokio::test]
+async fn g2_a_first_start_can_be_killed_while_it_makes_the_database() {
+    let mut daemon = Daemon::start().await;
+    daemon.stop().await;
+    for round in 0..8 {
+        fs::remove_dir_all(daemon.state_dir()).unwrap();
+        let mut child = spawn(&daemon.state_dir(), &daemon.runtime_dir(), &daemon.dir().join("log"));
+        let give_up = Instant::now() + PATIENCE;
+        while !database(&daemon).metadata().is_ok_and(|found| found.len() > 0) && Instant::now() < give_up {
+            std::hint::spin_loop();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        daemon.restart().await;
+        add_user(&daemon.admin().await, "alice", PASSWORD, &[]).await;
+        daemon.kill9();
+        assert!(database(&daemon).exists(), "round {round}");
+    }
+}
+
 #[tokio::test]
 async fn g2_a_cut_database_is_refused_or_whole() {
     let (mut daemon, session) = used().await;
@@ -316,7 +394,7 @@ async fn garbage_in_place_of_a_database_is_refused() {
     ];
     for (name, bytes) in garbage {
         fs::write(&path, &bytes).unwrap();
-        refused_again(&daemon).says(&[]);
+        refused_again(&daemon).says(&[path.to_str().unwrap(), "move it away"]);
         assert!(fs::read(&path).unwrap() == bytes, "{name} were written to");
     }
     fs::write(&path, &whole).unwrap();

@@ -1,7 +1,12 @@
 //! The tour: what a newcomer runs first has to work, to tell the truth, and to leave nothing behind.
 #![cfg(test)]
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 #[test]
 fn the_tour_shows_every_step_and_leaves_nothing_behind() {
@@ -32,4 +37,24 @@ fn the_tour_shows_every_step_and_leaves_nothing_behind() {
     assert!(steps.iter().all(|step| text.contains(step["outcome"].as_str().unwrap())));
     assert!(text.lines().all(|line| line.chars().count() <= 80), "it fits a terminal:\n{text}");
     assert_eq!(home.path().read_dir().unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn an_interrupted_tour_leaves_nothing_behind_and_ends_by_the_signal() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let home = tempfile::tempdir().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_hallpass"))
+            .args(["tour", "--json"])
+            .env_clear()
+            .env("TMPDIR", home.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut told = BufReader::new(child.stdout.take().unwrap());
+        told.read_line(&mut String::new()).unwrap();
+        assert_eq!(home.path().read_dir().unwrap().count(), 1, "the tour has begun");
+        kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(signal as i32));
+        assert_eq!(home.path().read_dir().unwrap().count(), 0, "{signal} leaves nothing behind");
+    }
 }

@@ -302,7 +302,8 @@ impl Config {
         let text = std::fs::read_to_string(path).map_err(|error| {
             ConfigError::new(format!("cannot read the configuration {}: {error}", path.display()))
         })?;
-        Self::parse(&text).map_err(|error| ConfigError::new(format!("{}: {error}", path.display())))
+        let parsed = Self::parse(&text).and_then(Self::for_somebody);
+        parsed.map_err(|error| ConfigError::new(format!("{}: {error}", path.display())))
     }
 
     /// The configuration that this text is.
@@ -320,6 +321,7 @@ impl Config {
         if let Some(twice) = names.windows(2).find_map(twice) {
             return Err(ConfigError::new(format!("there are two apps named {twice:?}; a name is one app")));
         }
+        config.check()?;
         Ok(config)
     }
 
@@ -455,5 +457,6 @@ fn app_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Err
     }
 }
 
+mod check;
 #[cfg(test)]
 mod tests;

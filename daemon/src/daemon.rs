@@ -206,7 +206,7 @@ fn open(
     let mut failed = None;
     let mut first_keys = |database: &[u8; 16]| {
         // A key that is there already was made by a start that got no further; one that was named is never ours to make.
-        let master = if named.is_some() || path.exists() {
+        let master = if named.is_some() || MasterKey::is_made(&path) {
             MasterKey::read(&path)?
         } else {
             made_master_key = Some(path.clone());

@@ -193,9 +193,37 @@ fn control_command(socket: &Path) -> String {
         .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join("hallpass").is_file()));
     let command = match beside {
         _ if found => "hallpass".to_owned(),
-        Some(path) if path.is_file() => path.display().to_string(),
+        Some(path) if path.is_file() => shell_word(&path),
         _ => "cargo run --release --quiet --bin hallpass --".to_owned(),
     };
     let usual = hallpass_protocol::paths::auth_sockets().iter().any(|usual| usual == socket);
-    if usual { command } else { format!("{command} --socket {}", socket.display()) }
+    if usual { command } else { format!("{command} --socket {}", shell_word(socket)) }
+}
+
+/// A path as one word of a shell.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_to_be_typed_is_one_word() {
+        for (path, word) in [
+            ("/run/hallpass/hallpass.sock", "/run/hallpass/hallpass.sock"),
+            ("/home/a b/s.sock", "'/home/a b/s.sock'"),
+            ("/home/it's/$HOME;", r"'/home/it'\''s/$HOME;'"),
+            ("/home/zo\u{eb}/s", "'/home/zo\u{eb}/s'"),
+        ] {
+            assert_eq!(shell_word(Path::new(path)), word);
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Files that hold what nobody else may read.
 
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Refuses a file that others can read or write, that belongs to another user, or that has a second name somewhere.
@@ -9,19 +10,76 @@ use std::path::Path;
 /// The file is judged by its open descriptor, so it cannot be exchanged between the look and the use.
 pub(crate) fn refuse_unless_private(file: &File, path: &Path) -> Result<(), String> {
     let found = file.metadata().map_err(|error| format!("cannot look at {}: {error}", path.display()))?;
-    let fault = if !found.is_file() {
-        "is not a regular file"
-    } else if found.uid() != nix::unistd::geteuid().as_raw() {
-        "belongs to another user"
-    } else if found.mode() & 0o077 != 0 {
-        "can be read or written by others"
-    } else if found.nlink() != 1 {
-        "has more than one name"
-    } else {
-        return Ok(());
-    };
+    let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
+        .is_some_and(|dir| !dir.is_empty() && path.parent() == Some(Path::new(&dir)));
+    let Some(fault) = fault(&found, nix::unistd::geteuid().as_raw(), credential) else { return Ok(()) };
     Err(format!(
         "{} {fault}; it must be a plain file of the daemon's user with mode 0600 and one name; find out who changed it before you mend it",
         path.display()
     ))
+}
+
+/// What is wrong with a file that should be private to a user.
+///
+/// systemd keeps credentials as root's and lets the service's user in by an access list, which shows as a right of the group to read.
+fn fault(found: &Metadata, user: u32, credential: bool) -> Option<&'static str> {
+    let (owned, open_to_others) = if credential {
+        (found.uid() == user || found.uid() == 0, found.mode() & 0o037)
+    } else {
+        (found.uid() == user, found.mode() & 0o077)
+    };
+    if !found.is_file() {
+        Some("is not a regular file")
+    } else if !owned {
+        Some("belongs to another user")
+    } else if open_to_others != 0 {
+        Some("can be read or written by others")
+    } else if found.nlink() != 1 {
+        Some("has more than one name")
+    } else {
+        None
+    }
+}
+
+/// Makes an empty private file under a name that is only ever used for what is not finished: what lies there is of a start that was killed.
+pub(crate) fn create_anew(path: &Path) -> io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Gives a finished file its name. Afterwards the file and its name are on disk.
+pub(crate) fn finish(unfinished: &Path, path: &Path) -> io::Result<()> {
+    File::open(unfinished)?.sync_all()?;
+    std::fs::rename(unfinished, path)?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_credential_may_be_roots_and_nobody_elses() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let own = nix::unistd::geteuid().as_raw();
+        for (mode, plain, credential) in [
+            (0o600, true, true),
+            (0o400, true, true),
+            (0o440, false, true),
+            (0o460, false, false),
+            (0o444, false, false),
+        ] {
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).unwrap();
+            let found = file.as_file().metadata().unwrap();
+            assert_eq!(fault(&found, own, false).is_none(), plain, "{mode:o}");
+            assert_eq!(fault(&found, own, true).is_none(), credential, "{mode:o} as a credential");
+            let theirs = fault(&found, own + 1, true).is_none();
+            assert_eq!(theirs, credential && own == 0, "{mode:o} as a credential, of another user");
+        }
+    }
 }

@@ -27,6 +27,7 @@ use crate::domain::command::ActiveKeys;
 use crate::domain::effect::AccessPlan;
 use crate::domain::keyset::{self, Key, KeyKind, KeyState};
 use crate::entropy::{Entropy, NoEntropy};
+use crate::files;
 
 /// Length of every key here, in bytes.
 const KEY_BYTES: usize = 32;
@@ -72,24 +73,37 @@ impl MasterKey {
                 )));
             }
         };
-        crate::files::refuse_unless_private(&file, path).map_err(KeyError::File)?;
+        files::refuse_unless_private(&file, path).map_err(KeyError::File)?;
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         let whole = file.read_exact(key.as_mut()).is_ok() && file.read(&mut [0]).is_ok_and(|more| more == 0);
         if whole {
             Ok(Self(key))
         } else {
-            Err(KeyError::File(format!("the master key {} is not 32 bytes long", path.display())))
+            Err(KeyError::File(format!(
+                "the master key {} is not 32 bytes long; put the one back that the database was made with, or if there is no database yet, make it anew",
+                path.display()
+            )))
         }
     }
 
-    /// Makes a new master key in a file that must not be there yet, durable before anything is sealed under it.
+    /// Whether a file could hold a master key. An empty one was never written.
+    pub(crate) fn is_made(path: &Path) -> bool {
+        path.symlink_metadata().is_ok_and(|found| !found.is_file() || found.len() > 0)
+    }
+
+    /// Makes a new master key in a file that holds none yet; key and name are durable before anything is sealed under it. The caller holds the lock
+    /// of its directory.
     pub(crate) fn create(path: &Path, entropy: &Entropy) -> Result<Self, KeyError> {
-        let key = Zeroizing::new(entropy.bytes()?);
         let failed =
             |error| KeyError::File(format!("cannot make the master key {}: {error}", path.display()));
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        file.write_all(key.as_ref()).and_then(|()| file.sync_all()).map_err(failed)?;
+        if Self::is_made(path) {
+            return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
+        }
+        let key = Zeroizing::new(entropy.bytes()?);
+        let unfinished = path.with_added_extension("new");
+        let mut file = files::create_anew(&unfinished).map_err(failed)?;
+        file.write_all(key.as_ref()).map_err(failed)?;
+        files::finish(&unfinished, path).map_err(failed)?;
         Ok(Self(key))
     }
 

@@ -43,6 +43,12 @@ fn what_is_wrong_is_named_with_its_place_and_what_is_allowed() {
         ("[[app]]\nname = \"a\"\naudiences = [\"a b\"]", "printable ASCII"),
         ("[lifetimes]\nidle = \"40d\"", "cannot idle past its end"),
         ("[[app]]\nname = \"a\"\n[[app]]\nname = \"a\"", "two apps named"),
+        ("[[app]]\nname = \"a\"", "give it users, uids, groups or gids"),
+        ("[[app]]\nname = \"a\"\nuids = []\ngroups = []", "give it users, uids, groups or gids"),
+        ("[[app]]\nname = \"a\"\nuids = [1]\naudiences = []", "leave out audiences"),
+        ("state_dir = \"\"", "state_dir is \"\""),
+        ("state_dir = \"state\"", "begins with /"),
+        ("runtime_dir = \"./run\"", "runtime_dir is \"./run\""),
     ];
     for (text, wanted) in cases {
         let error = Config::parse(text).unwrap_err().to_string();
@@ -64,4 +70,20 @@ fn files_that_cannot_be_read_are_named() {
     }
     let words = Config::default().password_policy().unwrap().rules.words;
     assert!(words.contains(&"hallpass".to_owned()) && words.len() == 2, "{words:?}");
+}
+
+#[test]
+fn a_file_that_lets_nobody_in_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (text, usable) in [
+        ("", false),
+        ("[admin]\nuids = []", false),
+        ("[admin]\nuids = [0]", true),
+        ("[[app]]\nname = \"a\"\ngids = [7]", true),
+    ] {
+        std::fs::write(file.path(), text).unwrap();
+        let read = Config::read(file.path());
+        assert_eq!(read.is_ok(), usable, "{text}");
+        assert!(read.is_ok() || read.unwrap_err().to_string().contains("add an [[app]]"), "{text}");
+    }
 }

@@ -10,7 +10,9 @@ use hallpass_client::{Client, Error};
 use hallpass_protocol::auth::{Context, Grant, GrantedTokens, Login, Needs, Refresh, SessionKind};
 use hallpass_protocol::error::ErrorCode;
 use hallpass_protocol::secret::{Password, Token};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use super::failure::Failure;
 use super::render::Out;
@@ -35,6 +37,8 @@ struct Step<'a> {
 /// Runs the tour. Nothing of it is left behind.
 pub(super) async fn run(out: &mut Out<'_>) -> Result<(), Failure> {
     let random: Arc<dyn RandomSource> = Arc::new(SystemRandom);
+    // Before the first thread, and dropped last: a signal does what it does when nothing of the tour is left.
+    let mut interrupts = Interrupts::hold().map_err(Failure::surprise)?;
     let home = Home::make(&Entropy::new(Arc::clone(&random)))?;
     let begun = Stopwatch::start();
     let parts = Parts {
@@ -47,7 +51,11 @@ pub(super) async fn run(out: &mut Out<'_>) -> Result<(), Failure> {
         random: Arc::clone(&random),
     };
     let daemon = Daemon::start(parts).await.map_err(Failure::surprise)?;
-    let told = tell(&daemon, begun.elapsed(), &Entropy::new(random), out).await;
+    let entropy = Entropy::new(random);
+    let told = tokio::select! {
+        told = tell(&daemon, begun.elapsed(), &entropy, out) => told,
+        signal = interrupts.next() => Err(Failure::Signal(signal)),
+    };
     daemon.stop().await.map_err(Failure::surprise)?;
     told
 }
@@ -228,6 +236,36 @@ fn expect(as_it_should_be: bool, wanted: &str) -> Result<(), Failure> {
 
 fn surprise<T>(wanted: &str) -> Result<T, Failure> {
     Err(Failure::surprise(format!("the tour wanted {wanted} and got something else")))
+}
+
+/// Keeps the signals that would end the process waiting, for as long as it lives, and tells of the first.
+struct Interrupts {
+    before: SigSet,
+    first: oneshot::Receiver<Signal>,
+}
+
+impl Interrupts {
+    fn hold() -> nix::Result<Self> {
+        let held = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        let before = held.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        let (came, first) = oneshot::channel();
+        // The thread ends with the process, at the latest.
+        std::thread::spawn(move || held.wait().map(|signal| came.send(signal)));
+        Ok(Self { before, first })
+    }
+
+    async fn next(&mut self) -> Signal {
+        match (&mut self.first).await {
+            Ok(signal) => signal,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        let _ = self.before.thread_set_mask();
+    }
 }
 
 /// A directory that only this user can enter, and that goes when the tour is over.

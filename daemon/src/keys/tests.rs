@@ -134,3 +134,21 @@ fn f6_a_master_key_that_others_can_reach_is_refused() {
     std::fs::write(&path, [0; 33]).unwrap();
     assert!(MasterKey::read(&path).is_err(), "too long");
 }
+
+#[test]
+fn an_unfinished_master_key_is_made_anew_and_a_finished_one_never() {
+    let dir = tempfile::tempdir().unwrap();
+    let entropy = Entropy::new(Arc::new(crate::entropy::SystemRandom));
+    let path = dir.path().join("master.key");
+    std::fs::write(dir.path().join("master.key.new"), [7; 9]).unwrap();
+    std::fs::write(&path, []).unwrap();
+    assert!(!MasterKey::is_made(&path));
+    let made = MasterKey::create(&path, &entropy).unwrap();
+    assert_eq!(*MasterKey::read(&path).unwrap().0, *made.0);
+    assert_eq!(dir.path().read_dir().unwrap().count(), 1, "nothing is left beside it");
+    std::fs::write(&path, [7]).unwrap();
+    assert!(MasterKey::create(&path, &entropy).is_err(), "one byte may be what is left of a key");
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/nowhere", &path).unwrap();
+    assert!(MasterKey::create(&path, &entropy).is_err(), "a symlink that leads nowhere");
+}

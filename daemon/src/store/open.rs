@@ -22,9 +22,12 @@ use crate::domain::command::Policy;
 use crate::domain::keyset::Key;
 use crate::domain::revocation::CutOffs;
 use crate::domain::time::Outage;
+use crate::files;
 
 /// The database's name in the state directory.
 const DATABASE: &str = "hallpass.redb";
+/// The name under which a database is made. It gets its own when it is whole.
+const UNFINISHED: &str = "hallpass.redb.new";
 /// The lock's name there. It holds the daemon's pid for people; the lock itself is the kernel's.
 const LOCK: &str = "lock";
 /// Bytes of the file that redb may keep in memory.
@@ -45,7 +48,8 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the store in a directory that this user owns, or makes one there.
     ///
-    /// `first_keys` is asked once in the life of a database, in the transaction that creates it: a database without keys never exists.
+    /// `first_keys` is asked in the transaction that creates a database: a database without keys never exists. Under its name the database is whole
+    /// from the first moment; what a start that was killed has left under another is thrown away.
     ///
     /// # Errors
     /// A directory or file that others could change, a store that another daemon has open, a file of a newer version, damage.
@@ -57,25 +61,21 @@ impl Store {
         own_directory(dir)?;
         let lock = lock(dir)?;
         let path = dir.join(DATABASE);
-        let file = own_file(&path)?;
-        let created =
-            file.metadata().map_err(StoreError::file(format!("cannot look at {}", path.display())))?.len()
-                == 0;
-        if !created {
-            // Opening for writing writes: what is not ours to open must be refused before. A file that was not closed cleanly can be read only
-            // once it is repaired.
-            if let Ok(database) = redb::Builder::new().open_read_only(&path) {
-                read_identity(&database, &path)?;
-            }
-        }
-        let database = redb::Builder::new().set_cache_size(CACHE_BYTES).create_file(file)?;
+        let created = !is_made(&path)?;
         if created {
-            sync_directory(dir)?;
+            make(dir, &path, fresh, first_keys)?;
         }
-        let identity = match read_identity(&database, &path)? {
-            Some(identity) => identity,
-            None => initialise(&database, fresh, first_keys)?,
-        };
+        let file = own_file(&path)?;
+        // Opening for writing writes: what is not ours to open must be refused before. A file that was not closed cleanly can be read only once it is
+        // repaired.
+        if let Ok(database) = redb::Builder::new().open_read_only(&path) {
+            read_identity(&database, &path)?;
+        }
+        let database = redb::Builder::new()
+            .set_cache_size(CACHE_BYTES)
+            .create_file(file)
+            .map_err(|error| unopened(&path, &error))?;
+        let identity = read_identity(&database, &path)?;
         let checksums = Checksums::new(&identity.checksums);
         let (sealed_keys, mark) = {
             let rows = Rows::of_snapshot(&database.begin_read()?, &checksums)?;
@@ -173,9 +173,6 @@ fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
         .custom_flags(OFlag::O_NOFOLLOW.bits())
         .open(&path)
         .map_err(StoreError::file(format!("cannot open {}", path.display())))?;
-    let mut holder = String::new();
-    // What the file says is for people only; a file that cannot be read changes nothing about the lock.
-    let _ = (&file).take(16).read_to_string(&mut holder);
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(mut lock) => {
             let what = || format!("cannot write {}", path.display());
@@ -184,10 +181,10 @@ fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
             writeln!(lock, "{}", std::process::id()).map_err(StoreError::file(what()))?;
             Ok(lock)
         }
-        Err((_, nix::errno::Errno::EWOULDBLOCK)) => Err(StoreError::Layout(format!(
-            "the state directory {} is in use by another hallpassd (pid {}); stop that one first, or give this one another --state-dir",
+        Err((file, nix::errno::Errno::EWOULDBLOCK)) => Err(StoreError::Layout(format!(
+            "the state directory {} is in use by another hallpassd{}; stop that one first, or give this one another --state-dir",
             dir.display(),
-            holder.trim()
+            holder(&file)
         ))),
         Err((_, error)) => {
             Err(StoreError::File { what: format!("cannot lock {}", path.display()), source: error.into() })
@@ -195,35 +192,73 @@ fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
     }
 }
 
-/// Opens or makes a file that only this user can read, and that has no other name.
+/// Who has the lock, for people only: nothing, as long as the holder has not said so.
+fn holder(lock: &File) -> String {
+    let mut text = String::new();
+    // A file that cannot be read changes nothing about the lock.
+    let _ = lock.take(16).read_to_string(&mut text);
+    text.trim().parse::<u32>().map_or_else(|_| String::new(), |pid| format!(" (pid {pid})"))
+}
+
+/// Whether there is a database. An empty file is none: nothing was ever in it.
+fn is_made(path: &Path) -> Result<bool, StoreError> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_file() && found.len() == 0 => own_file(path).map(|_| false),
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(StoreError::File { what: format!("cannot look at {}", path.display()), source }),
+    }
+}
+
+/// Makes a database with its first keys under another name, and gives it its own once all of it is on disk. The caller holds the lock.
+fn make(
+    dir: &Path,
+    path: &Path,
+    fresh: [u8; 48],
+    first_keys: impl FnOnce(&[u8; 16]) -> Result<Vec<Key>, StoreError>,
+) -> Result<(), StoreError> {
+    let unfinished = dir.join(UNFINISHED);
+    let file = files::create_anew(&unfinished).map_err(StoreError::file(format!(
+        "cannot make {}; free the name or the disk and start again",
+        unfinished.display()
+    )))?;
+    let database = redb::Builder::new().create_file(file)?;
+    initialise(&database, fresh, first_keys)?;
+    // Closing writes too.
+    drop(database);
+    files::finish(&unfinished, path).map_err(StoreError::file(format!("cannot make {}", path.display())))
+}
+
+/// Opens a file that only this user can read, and that has no other name.
 fn own_file(path: &Path) -> Result<File, StoreError> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
         .custom_flags(OFlag::O_NOFOLLOW.bits())
         .open(path)
         .map_err(StoreError::file(format!("cannot open {}", path.display())))?;
-    crate::files::refuse_unless_private(&file, path).map_err(StoreError::Layout)?;
+    files::refuse_unless_private(&file, path).map_err(StoreError::Layout)?;
     Ok(file)
 }
 
-fn sync_directory(dir: &Path) -> Result<(), StoreError> {
-    let what = format!("cannot make {} durable", dir.display());
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(StoreError::file(what))
+/// What to say of a file that does not open.
+fn unopened(path: &Path, error: &redb::DatabaseError) -> StoreError {
+    StoreError::Layout(format!(
+        "the database {} cannot be opened: {error}; it was left as it is; mend the disk or put a copy back, or move it away to start without users",
+        path.display()
+    ))
 }
 
-/// What the file says of itself; nothing if it says nothing yet.
-fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Option<Identity>, StoreError> {
+/// What the file says of itself.
+fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Identity, StoreError> {
     let txn = database.begin_read()?;
     let meta = match txn.open_table(Table::Meta.definition()) {
-        Ok(meta) => meta,
-        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        Ok(meta) => Some(meta),
+        Err(TableError::TableDoesNotExist(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    let schema = meta.get(META_SCHEMA)?.and_then(|row| row.value().try_into().ok().map(u32::from_be_bytes));
+    let read = |key| meta.as_ref().map(|meta| meta.get(key)).transpose().map(Option::flatten);
+    let schema = read(META_SCHEMA)?.and_then(|row| row.value().try_into().ok().map(u32::from_be_bytes));
     match schema {
         Some(SCHEMA) => {}
         Some(newer) if newer > SCHEMA => {
@@ -239,8 +274,8 @@ fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Option
             )));
         }
     }
-    let identity = meta.get(META_IDENTITY)?.and_then(|row| identity(row.value()));
-    identity.map(Some).ok_or_else(|| super::schema::bad_row(Table::Meta, META_IDENTITY).into())
+    let identity = read(META_IDENTITY)?.and_then(|row| identity(row.value()));
+    identity.ok_or_else(|| super::schema::bad_row(Table::Meta, META_IDENTITY).into())
 }
 
 /// Fills an empty file in one transaction.
@@ -248,7 +283,7 @@ fn initialise(
     database: &Database,
     fresh: [u8; 48],
     first_keys: impl FnOnce(&[u8; 16]) -> Result<Vec<Key>, StoreError>,
-) -> Result<Identity, StoreError> {
+) -> Result<(), StoreError> {
     let mut identity = Identity { database: [0; 16], checksums: [0; 32] };
     identity.database.copy_from_slice(&fresh[..16]);
     identity.checksums.copy_from_slice(&fresh[16..]);
@@ -266,6 +301,5 @@ fn initialise(
         let mut meta = txn.open_table(Table::Meta.definition())?;
         meta.insert(META_SCHEMA, SCHEMA.to_be_bytes().as_slice())?;
     }
-    txn.commit()?;
-    Ok(identity)
+    Ok(txn.commit()?)
 }
