@@ -164,6 +164,10 @@ fn private_keys(copy: &Path, master: &[u8; 32], database_id: &str) -> Vec<(u8, V
     struct SealedKey {
         kind: u8,
         number: u16,
+        _state: u8,
+        _moment: u64,
+        _created: u64,
+        _kid: String,
         nonce: [u8; 24],
         sealed: Vec<u8>,
     }
@@ -186,7 +190,7 @@ fn private_keys(copy: &Path, master: &[u8; 32], database_id: &str) -> Vec<(u8, V
 
 #[tokio::test]
 async fn c18_f1_f2_no_secret_can_be_read_from_what_the_daemon_leaves_behind() {
-    let mut daemon = Daemon::with_log_level("trace").await;
+    let mut daemon = Daemon::with_log_level("trace,tarpc=trace").await;
     let (client, admin) = (daemon.client().await, daemon.admin().await);
     let database = daemon.state_dir().join("hallpass.redb");
     let mut copies = Vec::new();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use hallpass_client::{Needs, Token};
 use hallpass_protocol::hello::Service;
+use hallpass_protocol::limits::FRAME_DEADLINE;
 
 use crate::raw::{PROMPT, Raw};
 use crate::support::{Daemon, PASSWORD, PATIENCE, POLL, add_user, cookie, tokens};
@@ -40,9 +41,14 @@ impl Target {
         let crowd: Vec<_> =
             (0..64).map(|_| Raw::introduced(&target.daemon.socket(), Service::Auth)).collect();
         drop(crowd);
-        target.descriptors = target.settled(0);
-        target.memory = target.daemon.rss();
+        target.remember();
         target
+    }
+
+    /// Takes the daemon as it is now for the measure of what comes.
+    pub(crate) fn remember(&mut self) {
+        self.descriptors = self.settled(0, Duration::from_millis(500));
+        self.memory = self.daemon.rss();
     }
 
     /// An honest caller is answered at once.
@@ -59,11 +65,11 @@ impl Target {
         assert!(begun.elapsed() < PROMPT, "an honest caller waited for {:?}", begun.elapsed());
     }
 
-    /// Waits until the daemon has closed what it closes, down to `least` descriptors or a standstill.
-    pub(crate) fn settled(&self, least: usize) -> usize {
+    /// Waits until the daemon has closed what it closes, down to `least` descriptors or a standstill of this long.
+    pub(crate) fn settled(&self, least: usize, still: Duration) -> usize {
         let give_up = Instant::now() + PATIENCE;
         let (mut found, mut since) = (self.daemon.descriptors(), Instant::now());
-        while found > least && since.elapsed() < Duration::from_millis(500) && Instant::now() < give_up {
+        while found > least && since.elapsed() < still && Instant::now() < give_up {
             std::thread::sleep(POLL);
             let now = self.daemon.descriptors();
             if now != found {
@@ -83,7 +89,9 @@ impl Target {
     /// The daemon answers and has closed what it opened.
     pub(crate) async fn has_let_go(&self, of: &str) {
         self.answers().await;
-        let (now, before) = (self.settled(self.descriptors), self.descriptors);
+        // Answers that nobody reads may be waited for as long as a frame may take.
+        let still = FRAME_DEADLINE + Duration::from_secs(2);
+        let (now, before) = (self.settled(self.descriptors, still), self.descriptors);
         assert!(now <= before, "{now} descriptors after {of}, {before} before");
     }
 
