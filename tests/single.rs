@@ -365,7 +365,7 @@ async fn g2_a_cut_database_is_refused_or_whole() {
     let (mut daemon, session) = used().await;
     let path = database(&daemon);
     let whole = fs::read(&path).unwrap();
-    let cuts = [1, 9, 100, 4095, 4097, whole.len() - 1];
+    let cuts = [0, 1, 9, 100, 4095, 4097, whole.len() - 1];
     let cuts = cuts.into_iter().chain((4096..whole.len()).step_by(3 * 4096));
     for cut in cuts {
         fs::write(&path, &whole[..cut]).unwrap();

@@ -40,7 +40,7 @@ pub const AMR: usize = 3;
 pub const MESSAGE_BYTES: usize = 1024;
 
 /// Longest token text that is looked at, in bytes.
-pub const TOKEN_BYTES: usize = 4096;
+pub const TOKEN_BYTES: usize = crate::jws::MAX_TOKEN_SEEN;
 
 /// Most sessions in one page of an answer, so that the page always fits [`AUTH_FRAME`].
 pub const SESSIONS_PER_PAGE: usize = 20;

@@ -200,10 +200,13 @@ fn holder(lock: &File) -> String {
     text.trim().parse::<u32>().map_or_else(|_| String::new(), |pid| format!(" (pid {pid})"))
 }
 
-/// Whether there is a database. An empty file is none: nothing was ever in it.
+/// Whether there is a database. An empty file was one: a database gets its name only once it is whole, so something has cut it.
 fn is_made(path: &Path) -> Result<bool, StoreError> {
     match path.symlink_metadata() {
-        Ok(found) if found.is_file() && found.len() == 0 => own_file(path).map(|_| false),
+        Ok(found) if found.is_file() && found.len() == 0 => Err(StoreError::Layout(format!(
+            "{} is empty, which a database never is: something has cut it; move it away or restore a backup",
+            path.display()
+        ))),
         Ok(_) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(source) => Err(StoreError::File { what: format!("cannot look at {}", path.display()), source }),
