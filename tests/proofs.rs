@@ -158,7 +158,7 @@ async fn vouching_and_service_tokens_need_their_rights() {
     assert_eq!(client.verify(shown(&grant), Needs::default()).await.unwrap().amr, ["hwk"]);
 
     let service = client.service_token(None).await.unwrap();
-    let (jwks, now) = (client.jwks().await.unwrap(), service.expires.as_secs() - 1);
+    let (jwks, now) = (client.jwks().await.unwrap().jwks, service.expires.as_secs() - 1);
     let apps = ServiceVerifier::from_jwks(&jwks, "hallpass", "local").unwrap();
     assert_eq!(apps.verify_at(service.token.expose(), now).unwrap().sub, "app:local");
     let users = Verifier::from_jwks(&jwks, "hallpass", "local").unwrap();

@@ -334,7 +334,8 @@ async fn what_a_killed_first_start_leaves_is_in_nobodys_way() {
         daemon.restart().await;
         add_user(&daemon.admin().await, "alice", PASSWORD, &[]).await;
         let found: Vec<_> = contents(&state).into_keys().collect();
-        assert_eq!(found, [database(&daemon), state.join("master.key")], "{name}");
+        let wanted = [state.join("board.lease"), database(&daemon), state.join("master.key")];
+        assert_eq!(found, wanted, "{name}");
         daemon.stop().await;
     }
 }
@@ -444,5 +445,10 @@ async fn e14_what_is_in_a_sockets_place_is_refused_and_left() {
         daemon.stop().await;
     }
     assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
-    assert!(daemon.runtime_dir().read_dir().unwrap().next().is_none(), "a stopped daemon leaves no socket");
+    let left: Vec<_> = contents(&daemon.runtime_dir()).into_keys().collect();
+    assert_eq!(
+        left,
+        [daemon.runtime_dir().join("board")],
+        "a stopped daemon leaves its board, and no socket"
+    );
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use hallpass_protocol::auth::{
     AuthRequest, AuthResponse, ChangePassword, Context, Grant, Hello, Identity, ListSessions, Login, Needs,
-    OpenSession, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionPage, Verify,
+    OpenSession, PublishedKeys, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken,
+    SessionPage, Verify,
 };
 use hallpass_protocol::limits::REQUEST_DEADLINE;
 use hallpass_protocol::paths;
@@ -165,8 +166,8 @@ impl Client {
         self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::ServiceToken)).await
     }
 
-    /// The public keys that access tokens are signed with, as a JWK set (RFC 7517).
-    pub async fn jwks(&self) -> Result<String, Error> {
+    /// The public keys that access tokens are signed with.
+    pub async fn jwks(&self) -> Result<PublishedKeys, Error> {
         let request = || AuthRequest::Jwks {};
         self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Jwks)).await
     }

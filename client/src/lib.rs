@@ -45,8 +45,8 @@ pub use csrf::CsrfKey;
 pub use error::Error;
 pub use hallpass_protocol::auth::{
     ChangePassword, Context, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Needs, OpenSession,
-    Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionInfo, SessionKind,
-    SessionPage, UserRef,
+    PublishedKeys, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionInfo,
+    SessionKind, SessionPage, UserRef,
 };
 pub use hallpass_protocol::error::{ErrorClass, ErrorCode, Refusal};
 pub use hallpass_protocol::id::{BadId, DeviceId, SessionId, UserId};

@@ -109,7 +109,7 @@ impl Admin for AdminService {
     async fn key_jwks(self, _: context::Context) -> Answer<String> {
         guarded(async {
             let _permit = self.admit()?;
-            Ok(self.shared.keys.ring().jwks().to_owned())
+            Ok(self.shared.keys.ring().published().jwks.clone())
         })
         .await
     }

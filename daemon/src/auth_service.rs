@@ -3,29 +3,29 @@
 pub(crate) mod context;
 pub(crate) mod pages;
 mod proofs;
+mod verifying;
 
 use std::sync::Arc;
 
 use hallpass_protocol::auth::{
     Answer, Auth, AuthRequest, ChangePassword, Grant, GrantedTokens, Hello, Identity, ListSessions, Login,
-    OpenSession, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionPage, Verify,
+    OpenSession, PublishedKeys, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken,
+    SessionPage, Verified, Verify,
 };
 use hallpass_protocol::error::{ErrorCode, Refusal};
-use hallpass_protocol::jws::{AccessClaims, Refused, jti};
+use hallpass_protocol::jws::{AccessClaims, jti};
 use hallpass_protocol::secret::Token;
 use hallpass_protocol::time::Millis;
 use hallpass_protocol::token::{Subject, TokenKind};
 use tarpc::context as call;
 
 use crate::connection::guarded;
-use crate::domain::check::{self, Asked, Shown};
 use crate::domain::command::{Command, RefreshCommand};
 use crate::domain::effect::{GrantPlan, Outcome, Tokens};
 use crate::domain::policy::{Operation, Permit, Principal, admit};
 use crate::domain::revocation::{Target, Which};
-use crate::domain::session::wants_touch;
 use crate::keys::Gone;
-use crate::shared::{Shared, unreadable};
+use crate::shared::Shared;
 
 /// The apps' service, for one caller.
 #[derive(Clone)]
@@ -36,7 +36,13 @@ pub(crate) struct AuthService {
 
 /// Calls that only read memory, which are answered where they arrive.
 pub(crate) fn is_cheap(request: &AuthRequest) -> bool {
-    matches!(request, AuthRequest::Verify { .. } | AuthRequest::Hello { .. } | AuthRequest::Jwks { .. })
+    matches!(
+        request,
+        AuthRequest::Verify { .. }
+            | AuthRequest::VerifyMany { .. }
+            | AuthRequest::Hello { .. }
+            | AuthRequest::Jwks { .. }
+    )
 }
 
 impl Auth for AuthService {
@@ -88,12 +94,16 @@ impl Auth for AuthService {
         guarded(async { self.answer_service_token(audience.as_deref()) }).await
     }
 
-    async fn jwks(self, _: call::Context) -> Answer<String> {
+    async fn jwks(self, _: call::Context) -> Answer<PublishedKeys> {
         guarded(async {
             let _permit = admit(&self.caller, Operation::Jwks)?;
-            Ok(self.shared.keys.ring().jwks().to_owned())
+            Ok(self.shared.keys.ring().published().clone())
         })
         .await
+    }
+
+    async fn verify_many(self, _: call::Context, requests: Vec<Verify>) -> Answer<Vec<Answer<Verified>>> {
+        guarded(async { self.answer_verify_many(&requests) }).await
     }
 }
 
@@ -111,61 +121,8 @@ impl AuthService {
             issuer: self.shared.issuer.clone(),
             app: permit.app().to_owned(),
             audiences: permit.audiences().to_vec(),
+            board: self.shared.board.place(),
         })
-    }
-
-    fn answer_verify(&self, request: &Verify) -> Answer<Identity> {
-        let permit = admit(&self.caller, Operation::Verify)?;
-        let now = self.shared.clock.now();
-        let shown = self.shown(&permit, &request.token, request.needs.audience.as_deref(), now)?;
-        let fingerprint = match &request.context {
-            Some(context) => context::origin(context)?.0.fingerprint,
-            None => None,
-        };
-        let found = self.shared.snapshot()?.found(shown.session()).map_err(unreadable)?;
-        let binding = self.shared.binding;
-        let asked = Asked { permit: &permit, shown, needs: &request.needs, fingerprint, binding, now };
-        let expires_at = check::verify(&asked, &found)?;
-        let (session, user) = found.session.zip(found.user).ok_or(ErrorCode::Expired)?;
-        if wants_touch(&session, now) {
-            self.shared.touch(permit, session.id, fingerprint);
-        }
-        Ok(Identity {
-            user_id: user.id,
-            name: user.name.as_str().to_owned(),
-            roles: user.roles.as_slice().to_vec(),
-            attributes: user.attributes.as_map().clone(),
-            session_id: session.id,
-            level: check::level(&session, now),
-            app: session.cold.app,
-            kind: session.cold.kind,
-            auth_time: session.hot.auth_time,
-            amr: session.cold.amr,
-            expires_at,
-        })
-    }
-
-    /// What a token says, if it is genuine and of a kind that can be verified.
-    fn shown(&self, permit: &Permit, token: &Token, audience: Option<&str>, now: Millis) -> Answer<Shown> {
-        if TokenKind::of(token.expose()) != TokenKind::Access {
-            return match self.shared.keys.ring().unseal(token) {
-                Some(Subject::Session(session)) => Ok(Shown::Session(session)),
-                _ => Err(Refusal::new(ErrorCode::InvalidToken)),
-            };
-        }
-        let audience = permit.audience(audience)?;
-        let claims = self.shared.keys.ring().verify(token, |aud| aud == audience, now.as_secs()).map_err(
-            |refused| {
-                match refused {
-                    Refused::Expired => ErrorCode::TokenExpired,
-                    // After an emergency the key of a good token is gone. Whoever holds such a token can refresh; a forger cannot.
-                    Refused::UnknownKey => ErrorCode::TokenStale,
-                    _ => ErrorCode::InvalidToken,
-                }
-            },
-        )?;
-        let (session, user, expires) = parts(&claims).ok_or(ErrorCode::InvalidToken)?;
-        Ok(Shown::Access { session, user, expires })
     }
 
     async fn answer_refresh(&self, request: Refresh) -> Answer<Grant> {

@@ -34,6 +34,13 @@ fn read(clock: ClockId) -> u64 {
     clock_gettime(clock).map_or(0, |time| u64::try_from(Duration::from(time).as_micros()).unwrap_or(0))
 }
 
+/// Nanoseconds by the clock that a board's lease is counted in, which every process of this boot reads alike. It is not the daemon's time: a test that
+/// sets that has real clients all the same.
+pub(crate) fn monotonic_nanos() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE);
+    now.map_or(0, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX))
+}
+
 /// The daemon's time.
 #[derive(Debug)]
 pub(crate) struct Clock {

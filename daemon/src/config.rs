@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hallpass_protocol::board;
 use hallpass_protocol::limits::NAME_BYTES;
 use serde::{Deserialize, Deserializer};
 
@@ -46,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) passwords: PasswordsConfig,
     /// How keys rotate by themselves.
     pub(crate) keys: KeysConfig,
+    /// The page that verifications go by.
+    pub(crate) board: BoardConfig,
     /// How much callers may take up.
     pub(crate) limits: LimitsConfig,
     /// Who administers.
@@ -66,6 +69,7 @@ impl Default for Config {
             sessions: SessionsConfig::default(),
             passwords: PasswordsConfig::default(),
             keys: KeysConfig::default(),
+            board: BoardConfig::default(),
             limits: LimitsConfig::default(),
             admin: AdminConfig::default(),
             app: Vec::new(),
@@ -191,6 +195,21 @@ pub(crate) struct KeysConfig {
 impl Default for KeysConfig {
     fn default() -> Self {
         Self { lead: Within(Duration::from_hours(1)), rotate_every: Within(Duration::from_hours(90 * 24)) }
+    }
+}
+
+/// The page that verifications go by.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct BoardConfig {
+    /// Its slots, a power of two from 1,024 to 4,194,304.
+    #[serde(deserialize_with = "slots")]
+    pub(crate) slots: u32,
+}
+
+impl Default for BoardConfig {
+    fn default() -> Self {
+        Self { slots: 65_536 }
     }
 }
 
@@ -425,6 +444,16 @@ fn ranged<'de, const FROM: usize, const TO: usize, D: Deserializer<'de>>(
     } else {
         Err(serde::de::Error::custom(format!("a number between {FROM} and {TO} is wanted")))
     }
+}
+
+/// A number of slots that the board can have.
+fn slots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = u32::deserialize(deserializer)?;
+    if board::SLOTS.contains(&number) && number.is_power_of_two() {
+        return Ok(number);
+    }
+    let (least, most) = (board::SLOTS.start(), board::SLOTS.end());
+    Err(serde::de::Error::custom(format!("a power of two between {least} and {most} is wanted")))
 }
 
 /// An issuer or audience: it has to fit every access token.

@@ -10,7 +10,7 @@ use hallpass_protocol::auth::Auth;
 use hallpass_protocol::hello::{self, Service, Status};
 use hallpass_protocol::limits::{ADMIN_FRAME, AUTH_FRAME, HELLO_DEADLINE};
 use hallpass_protocol::paths::{ADMIN_SOCKET, AUTH_SOCKET};
-use hallpass_protocol::time::Millis;
+use hallpass_protocol::time::{Millis, Stamp};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -18,17 +18,18 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin_service::{self, AdminService};
 use crate::auth_service::{self, AuthService};
+use crate::board::{self, Board, BoardError, LeaseThread};
 use crate::caller::{Callers, Peer, daemon_itself};
 use crate::clock::{Clock, TimeSource};
 use crate::config::{Config, ConfigError};
 use crate::connection;
 use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
-use crate::domain::keyset::Key;
 use crate::entropy::{Entropy, NoEntropy, RandomSource};
 use crate::keys::{KeyError, Keys, MasterKey, Sealer, first_generation};
 use crate::listener::{Bound, ListenError, Places, accept, listen_at, own_directory};
 use crate::password::Hasher;
+use crate::publish::Publisher;
 use crate::shared::Shared;
 use crate::store::{SWEEP_SESSIONS, Store, StoreError, WriterThread};
 
@@ -58,6 +59,9 @@ pub(crate) enum DaemonError {
     /// The sockets cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The runtime directory cannot be had.
+    #[error(transparent)]
+    Board(#[from] BoardError),
     /// There is no randomness.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -89,6 +93,7 @@ pub(crate) struct Parts {
 pub(crate) struct Daemon {
     shared: Arc<Shared>,
     writer: WriterThread,
+    lease: LeaseThread,
     failed: oneshot::Receiver<()>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -99,21 +104,24 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts to serve: locks, keys, time, the writer, and the sockets last, when everything behind them is ready.
     pub(crate) async fn start(parts: Parts) -> Result<Self, DaemonError> {
-        let entropy = Entropy::new(parts.random);
+        let entropy = Entropy::new(Arc::clone(&parts.random));
         let callers = Arc::new(Callers::new(&parts.config.app, &parts.config.admin.uids)?);
         let created = Millis::from_u64(parts.time.wall_micros() / 1000);
         let Opened { store, sealer, made_master_key } =
-            open(&parts.state_dir, parts.master_key, created, &entropy)?;
-        let keys = Arc::new(Keys::open(sealer, store.sealed_keys(), &parts.config.issuer)?);
-        own_directory(&parts.runtime_dir)?;
+            open(&parts.state_dir, parts.master_key.clone(), created, &entropy)?;
+        let board = claim_board(&parts, &store, &entropy)?;
+        // Above every stamp that anybody can hold: what they hold is asked about.
+        let known = store.stamp_mark().max(board.visible()).0.max(parts.time.wall_micros());
+        let floor = Stamp(known + 1);
+        let keys = Arc::new(Keys::open(sealer, store.sealed_keys(), &parts.config.issuer, floor)?);
 
         let clock = Arc::new(Clock::starting_at(parts.time, store.time_floor()));
         let (alive, failed) = oneshot::channel();
         let policy = parts.config.policy();
         let (lifetimes, binding, key_policy) = (policy.lifetimes, policy.rotation.binding, policy.keys);
-        let published = Arc::clone(&keys);
-        let publish = Box::new(move |changed: &[Key]| published.replace(changed));
-        let (writer, thread) = store.start_writer(Arc::clone(&clock), policy, publish, alive)?;
+        let publisher = Publisher { keys: Arc::clone(&keys), board: Arc::clone(&board) };
+        let (writer, thread) =
+            store.start_writer(Arc::clone(&clock), policy, floor, Arc::new(publisher), alive)?;
         let hasher = Hasher::new(parts.config.password_policy()?, entropy.clone())
             .map_err(|refusal| DaemonError::Other(format!("cannot hash passwords: {refusal}")))?;
         let limits = parts.config.limits;
@@ -122,6 +130,7 @@ impl Daemon {
             store,
             writer,
             keys,
+            board,
             hasher,
             clock,
             entropy,
@@ -134,9 +143,7 @@ impl Daemon {
             state_dir: parts.state_dir,
             touching: Mutex::new(HashSet::new()),
         });
-        // The start is on disk, and with it a mark above every stamp that was ever given out, before anybody is answered.
-        let started = shared.write(daemon_itself(), Command::Start).await;
-        started.map_err(|refusal| DaemonError::Other(format!("cannot write to the database: {refusal}")))?;
+        let lease = begin(&shared, floor).await?;
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (auth, auth_socket) = listen_at(&parts.runtime_dir.join(AUTH_SOCKET), parts.auth_mode)?;
@@ -146,7 +153,7 @@ impl Daemon {
         tasks.spawn(door.clone().keep(auth, Service::Auth));
         tasks.spawn(door.keep(admin, Service::Admin));
         tasks.spawn(sweep_from_time_to_time(Arc::clone(&shared), stop.clone()));
-        Ok(Self { shared, writer: thread, failed, stop, tasks, sockets, made_master_key })
+        Ok(Self { shared, writer: thread, lease, failed, stop, tasks, sockets, made_master_key })
     }
 
     /// The apps' socket.
@@ -182,6 +189,8 @@ impl Daemon {
         }
         self.shared.writer.close();
         let joined = tokio::task::spawn_blocking(|| self.writer.join()).await;
+        self.lease.join();
+        self.shared.board.close();
         joined.map_err(|error| DaemonError::Other(error.to_string()))??;
         Ok(())
     }
@@ -191,6 +200,44 @@ struct Opened {
     store: Store,
     sealer: Sealer,
     made_master_key: Option<PathBuf>,
+}
+
+/// Begins to be believed: the start is on disk, and with it a mark above every stamp that was ever given out, before the board has a lease and
+/// anybody is answered.
+async fn begin(shared: &Arc<Shared>, floor: Stamp) -> Result<LeaseThread, DaemonError> {
+    let others = shared.board.others_lease();
+    if !others.is_zero() {
+        let seconds = others.as_secs_f32();
+        tracing::warn!(
+            seconds,
+            "the board of the daemon before is out of reach; waiting until nobody believes it"
+        );
+        tokio::time::sleep(others).await;
+    }
+    let started = shared.write(daemon_itself(), Command::Start).await;
+    started.map_err(|refusal| DaemonError::Other(format!("cannot write to the database: {refusal}")))?;
+    shared.board.open(floor, shared.keys.ring().published().version, shared.clock.now());
+    LeaseThread::start(Arc::clone(&shared.board), Arc::clone(&shared.clock))
+        .map_err(|error| DaemonError::Other(format!("cannot start the thread of the lease: {error}")))
+}
+
+/// The furthest that stamps of an earlier daemon can be ahead of what is on disk and of the wall clock. What says more than that is damaged.
+const STAMPS_AHEAD: Duration = Duration::from_hours(24);
+
+/// Takes the runtime directory and the board in it. The state directory is locked by now.
+fn claim_board(parts: &Parts, store: &Store, entropy: &Entropy) -> Result<Arc<Board>, DaemonError> {
+    own_directory(&parts.runtime_dir)?;
+    let known = store.stamp_mark().0.max(parts.time.wall_micros());
+    let ahead = u64::try_from(STAMPS_AHEAD.as_micros()).unwrap_or(u64::MAX);
+    let board = Board::claim(board::Parts {
+        runtime_dir: parts.runtime_dir.clone(),
+        state_dir: parts.state_dir.clone(),
+        slots: parts.config.board.slots,
+        database: *store.database_id(),
+        hash_key: entropy.bytes()?,
+        highest: Stamp(known.saturating_add(ahead)),
+    })?;
+    Ok(Arc::new(board))
 }
 
 /// Opens the store and makes sure of its keys. A new database gets its keys in its first transaction; an old one without its master key is

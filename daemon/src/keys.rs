@@ -12,9 +12,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chacha20poly1305::aead::{Aead, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use ed25519_dalek::{Signer, SigningKey};
+use hallpass_protocol::auth::PublishedKeys;
 use hallpass_protocol::jws::{self, AccessClaims, Jwk, JwkSet, KeySet, Refused, ServiceClaims};
 use hallpass_protocol::secret::Token;
-use hallpass_protocol::time::Millis;
+use hallpass_protocol::time::{Millis, Stamp};
 use hallpass_protocol::token::{Body, MAC_BYTES, MacKeyId, Sealed, Subject, TokenKind};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
@@ -171,12 +172,12 @@ impl Sealer {
     }
 
     /// Opens every key of the database.
-    pub(crate) fn open(&self, keys: &[Key], issuer: &str) -> Result<KeyRing, KeyError> {
+    pub(crate) fn open(&self, keys: &[Key], issuer: &str, version: Stamp) -> Result<KeyRing, KeyError> {
         let mut opened = KeyRing {
             macs: HashMap::new(),
             signing: HashMap::new(),
             active: keyset::active(keys).ok_or(KeyError::Unseal)?,
-            jwks: String::new(),
+            published: PublishedKeys { version, jwks: String::new() },
             verifying: None,
             issuer: issuer.to_owned(),
         };
@@ -193,8 +194,9 @@ impl Sealer {
                 }
             }
         }
-        opened.jwks = serde_json::to_string(&JwkSet { keys: published }).map_err(|_| KeyError::Unseal)?;
-        opened.verifying = Some(KeySet::from_jwks(&opened.jwks).map_err(|_| KeyError::Unseal)?);
+        opened.published.jwks =
+            serde_json::to_string(&JwkSet { keys: published }).map_err(|_| KeyError::Unseal)?;
+        opened.verifying = Some(KeySet::from_jwks(&opened.published.jwks).map_err(|_| KeyError::Unseal)?);
         Ok(opened)
     }
 }
@@ -209,7 +211,7 @@ pub(crate) struct KeyRing {
     macs: HashMap<MacKeyId, MacKeys>,
     signing: HashMap<String, SigningKey>,
     active: ActiveKeys,
-    jwks: String,
+    published: PublishedKeys,
     verifying: Option<KeySet>,
     issuer: String,
 }
@@ -223,8 +225,8 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Opens every key of the database.
-    pub(crate) fn open(sealer: Sealer, keys: &[Key], issuer: &str) -> Result<Self, KeyError> {
-        let ring = RwLock::new(Arc::new(sealer.open(keys, issuer)?));
+    pub(crate) fn open(sealer: Sealer, keys: &[Key], issuer: &str, version: Stamp) -> Result<Self, KeyError> {
+        let ring = RwLock::new(Arc::new(sealer.open(keys, issuer, version)?));
         Ok(Self { sealer, issuer: issuer.to_owned(), ring })
     }
 
@@ -239,8 +241,8 @@ impl Keys {
     }
 
     /// Takes the keys as they are on disk now. Keys that cannot be opened are not taken: then the old ones go on.
-    pub(crate) fn replace(&self, keys: &[Key]) {
-        match self.sealer.open(keys, &self.issuer) {
+    pub(crate) fn replace(&self, keys: &[Key], version: Stamp) {
+        match self.sealer.open(keys, &self.issuer, version) {
             Ok(ring) => *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring),
             Err(error) => tracing::error!(%error, "changed keys cannot be opened; restart hallpassd"),
         }
@@ -259,9 +261,9 @@ struct MacKeys {
 pub(crate) struct Gone;
 
 impl KeyRing {
-    /// The public keys as a JWK set.
-    pub(crate) fn jwks(&self) -> &str {
-        &self.jwks
+    /// The public keys as a JWK set, and which set it is.
+    pub(crate) fn published(&self) -> &PublishedKeys {
+        &self.published
     }
 
     /// Makes the token of this subject with the key that a decision fixed.

@@ -2,6 +2,7 @@
 
 mod admin_service;
 mod auth_service;
+mod board;
 mod caller;
 mod clock;
 mod config;
@@ -16,6 +17,7 @@ mod hex;
 mod keys;
 mod listener;
 mod password;
+mod publish;
 mod shared;
 mod store;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::SessionId;
 use hallpass_protocol::time::Millis;
 
+use crate::board::Board;
 use crate::caller::Callers;
 use crate::caller::daemon_itself;
 use crate::clock::Clock;
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) writer: Writer,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) board: Arc<Board>,
     pub(crate) hasher: Hasher,
     pub(crate) clock: Arc<Clock>,
     pub(crate) entropy: Entropy,

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Refusal;
 use crate::id::{SessionId, UserId};
 use crate::secret::{AttemptId, Password, Token};
-use crate::time::Millis;
+use crate::time::{Millis, Stamp};
 
 /// The answer to any call: what was asked for, or why not.
 pub type Answer<T> = Result<T, Refusal>;
@@ -30,8 +31,8 @@ pub trait Auth {
     async fn revoke(request: Revoke) -> Answer<Revoked>;
     /// Lists a user's living sessions with the calling app.
     async fn sessions(request: ListSessions) -> Answer<SessionPage>;
-    /// The public keys that access tokens are signed with, as a JWK set (RFC 7517).
-    async fn jwks() -> Answer<String>;
+    /// The public keys that access tokens are signed with.
+    async fn jwks() -> Answer<PublishedKeys>;
     /// Opens a session for a user whom the calling app has authenticated itself. Needs the right `vouch`.
     async fn open_session(request: OpenSession) -> Answer<Grant>;
     /// Proves the password of a session's user again: a new session with a raised level takes the old one's place.
@@ -42,6 +43,9 @@ pub trait Auth {
     async fn redeem_code(request: RedeemCode) -> Answer<Grant>;
     /// A token for the calling app itself. Needs the right `service_token`.
     async fn service_token(audience: Option<String>) -> Answer<ServiceToken>;
+    /// Verifies as many as fit: at most [`VERIFY_BATCH`](crate::limits::VERIFY_BATCH) and no more than an answer has room for. The answers are of
+    /// the first requests, in their order; whoever gets fewer than they asked for asks again for the rest.
+    async fn verify_many(requests: Vec<Verify>) -> Answer<Vec<Answer<Verified>>>;
 }
 
 /// Who is at each end of a connection.
@@ -57,6 +61,26 @@ pub struct Hello {
     pub app: String,
     /// The audiences the caller may ask for; the first is taken when none is named.
     pub audiences: Vec<String>,
+    /// Where the board is, if there is one: without it nothing is verified but by asking.
+    pub board: Option<BoardPlace>,
+}
+
+/// Which file the board is: see [`crate::board`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoardPlace {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its inode number: another file at that path is not the board.
+    pub inode: u64,
+}
+
+/// The public keys that access tokens are signed with, as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedKeys {
+    /// Which set it is. The board says which is the present one.
+    pub version: Stamp,
+    /// The set, as JSON (RFC 7517).
+    pub jwks: String,
 }
 
 /// The two kinds of session.
@@ -269,6 +293,17 @@ pub struct Identity {
     pub amr: Vec<String>,
     /// When this answer itself ends.
     pub expires_at: Millis,
+}
+
+/// What is answered to a verification, and what it takes to answer the same again without asking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Who the token stands for.
+    pub identity: Identity,
+    /// The answer has seen every change up to this.
+    pub stamp: Stamp,
+    /// From this moment on the use of the session is worth telling the daemon again, by verifying the token with it.
+    pub touch_after: Millis,
 }
 
 /// A request to exchange a refresh token.

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod auth;
+pub mod board;
 pub mod codec;
 pub mod error;
 pub mod hello;

@@ -15,6 +15,9 @@ pub const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
 /// Requests of one connection that may be under way at once.
 pub const REQUESTS_IN_FLIGHT: usize = 128;
 
+/// Most verifications in one call. How many an answer has room for depends on what is answered.
+pub const VERIFY_BATCH: usize = 128;
+
 /// Longest password in bytes of UTF-8.
 pub const PASSWORD_BYTES: usize = 1024;
 /// Longest user name, role name or audience, in bytes.

@@ -146,6 +146,6 @@ async fn every_call_has_its_own_answer() {
     assert_eq!(client.sessions(list).await.unwrap().next, None);
     let one = hallpass_client::Revoke::Session(grant.session_id);
     assert_eq!(client.revoke(one).await.unwrap().sessions, 1);
-    assert_eq!(client.jwks().await.unwrap(), r#"{"keys":[]}"#);
+    assert_eq!(client.jwks().await.unwrap().jwks, r#"{"keys":[]}"#);
     assert_eq!(fake.calls(), ["hello", "login", "verify", "sessions", "revoke", "jwks"]);
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use hallpass_client::{
     AttemptId, ChangePassword, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Millis,
-    OpenSession, Reauthenticate, RedeemCode, Refresh, Refusal, Revoke, Revoked, ServiceToken, SessionId,
-    SessionKind, SessionPage, Token, UserId,
+    OpenSession, PublishedKeys, Reauthenticate, RedeemCode, Refresh, Refusal, Revoke, Revoked, ServiceToken,
+    SessionId, SessionKind, SessionPage, Stamp, Token, UserId,
 };
-use hallpass_protocol::auth::{Answer, Auth, Verify};
+use hallpass_protocol::auth::{Answer, Auth, Verified, Verify};
 use hallpass_protocol::codec::{End, WireCodec};
 use hallpass_protocol::hello::{Service, receive};
 use hallpass_protocol::limits::{AUTH_FRAME, REQUESTS_IN_FLIGHT};
@@ -204,6 +204,7 @@ impl Auth for Hand {
             issuer: "fake".to_owned(),
             app: "test".to_owned(),
             audiences: Vec::new(),
+            board: None,
         })
     }
 
@@ -258,9 +259,18 @@ impl Auth for Hand {
         Ok(ServiceToken { token: Token::new("a.b.c".to_owned()), expires: Millis::MAX })
     }
 
-    async fn jwks(self, _: Context) -> Answer<String> {
+    async fn jwks(self, _: Context) -> Answer<PublishedKeys> {
         self.play("jwks").await?;
-        Ok(r#"{"keys":[]}"#.to_owned())
+        Ok(PublishedKeys { version: Stamp(1), jwks: r#"{"keys":[]}"#.to_owned() })
+    }
+
+    async fn verify_many(self, _: Context, requests: Vec<Verify>) -> Answer<Vec<Answer<Verified>>> {
+        self.play("verify_many").await?;
+        let verified = |request: Verify| {
+            let identity = identity(request.token.expose());
+            Ok(Verified { identity, stamp: Stamp(1), touch_after: Millis::MAX })
+        };
+        Ok(requests.into_iter().map(verified).collect())
     }
 }
 

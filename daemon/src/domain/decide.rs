@@ -44,9 +44,9 @@ fn touch(fingerprint: Option<[u8; 16]>, case: &Case<'_>) -> Decision {
         Some(hot) if case.policy.rotation.binding != Binding::Off && session.contradicts(fingerprint) => {
             Decision::done(Event::OtherDevice, Outcome::Done)
                 .about_session(session)
-                .with(Effect::PutHot(session.id, hot))
+                .with(Effect::NoteUse(session.id, hot))
         }
-        Some(hot) => decision.with(Effect::PutHot(session.id, hot)),
+        Some(hot) => decision.with(Effect::NoteUse(session.id, hot)),
         None => decision,
     }
 }

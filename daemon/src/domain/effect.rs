@@ -51,6 +51,10 @@ pub(crate) enum Effect {
     OpenSession(Box<Session>),
     /// Writes the changing row of a session.
     PutHot(SessionId, Hot),
+    /// Writes what use and rotation change in a session: nothing that an answer about it says, but for its end, which moves away.
+    NoteUse(SessionId, Hot),
+    /// Says once more that a session was taken back, to whoever may have missed it; writes nothing.
+    SayAgain(SessionId),
     /// Moves a session's place in the deadline index to its present deadline.
     MoveDeadline {
         /// The session.

@@ -76,7 +76,7 @@ impl World {
         let decision = decide(command, &case);
         for effect in &decision.effects {
             match effect {
-                Effect::PutHot(_, hot) => self.session().hot = hot.clone(),
+                Effect::PutHot(_, hot) | Effect::NoteUse(_, hot) => self.session().hot = hot.clone(),
                 Effect::PutUser(user) => self.facts.user = Some(user.clone()),
                 Effect::PutCutOffs(cut_offs) => self.facts.cut_offs.clone_from(cut_offs),
                 _ => {}

@@ -14,6 +14,7 @@ pub(crate) mod keyset;
 pub(crate) mod login;
 pub(crate) mod opening;
 pub(crate) mod policy;
+pub(crate) mod raise;
 pub(crate) mod revocation;
 pub(crate) mod session;
 pub(crate) mod throttle;

@@ -132,8 +132,8 @@ pub(crate) fn end_session(case: &Case<'_>) -> Decision {
         |sessions| Decision::done(Event::SessionRevoke, Outcome::Ended(sessions)).about_session(session);
     match case.is_alive(session) {
         Ok(()) => done(1).with(ended(session, Reason::Revoked, case.at)),
-        // Said before, when it ended.
-        Err(_) => Decision::silent(Outcome::Ended(0)),
+        // On record since it ended; whoever asks again may do so because the answer was lost.
+        Err(_) => Decision::silent(Outcome::Ended(0)).with(Effect::SayAgain(session.id)),
     }
 }
 

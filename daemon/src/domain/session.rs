@@ -184,6 +184,16 @@ pub(crate) fn wants_touch(session: &Session, now: Millis) -> bool {
         && now.as_u64() >= session.hot.last_seen.as_u64().saturating_add(TOUCH_EVERY_MS)
 }
 
+/// When its use is worth writing down the next time, if it is used now.
+pub(crate) fn next_touch(session: &Session, now: Millis) -> Millis {
+    match session.cold.kind {
+        SessionKind::Cookie if wants_touch(session, now) => now.plus(Duration::from_millis(TOUCH_EVERY_MS)),
+        SessionKind::Cookie => session.hot.last_seen.plus(Duration::from_millis(TOUCH_EVERY_MS)),
+        // Its use is a rotation, which is written down as one.
+        SessionKind::Token => Millis::MAX,
+    }
+}
+
 /// The idle end of a session used now.
 pub(crate) fn idle_deadline(now: Millis, idle: Duration, absolute: Millis) -> Millis {
     now.plus(idle).min(absolute)

@@ -21,12 +21,12 @@ pub(crate) fn ring_of(number: u16, root: [u8; 32], seed: [u8; 32], issuer: &str)
             Key { sealed, ..maker.make(kind, number, Millis::default()).unwrap() }
         })
         .collect();
-    maker.open(&keys, issuer).unwrap()
+    maker.open(&keys, issuer, Stamp(1)).unwrap()
 }
 
 fn ring() -> KeyRing {
     let keys = first_generation(&sealer(1, 2), Millis::default()).unwrap();
-    sealer(1, 2).open(&keys, "hallpass").unwrap()
+    sealer(1, 2).open(&keys, "hallpass", Stamp(1)).unwrap()
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn b16_a_right_session_with_a_wrong_mac_is_nothing() {
 #[test]
 fn sealed_keys_open_only_where_they_belong() {
     let keys = first_generation(&sealer(1, 2), Millis::default()).unwrap();
-    let opens = |sealer: Sealer, keys: &[Key]| sealer.open(keys, "hallpass").is_ok();
+    let opens = |sealer: Sealer, keys: &[Key]| sealer.open(keys, "hallpass", Stamp(1)).is_ok();
     assert!(opens(sealer(1, 2), &keys));
     assert!(!opens(sealer(3, 2), &keys), "another master key");
     assert!(!opens(sealer(1, 9), &keys), "another database");
@@ -74,14 +74,14 @@ fn a_retired_key_still_verifies_and_its_successor_signs() {
     let sealer = sealer(1, 2);
     let mut keys = first_generation(&sealer, Millis::default()).unwrap();
     let session = Subject::Session(SessionId::from_bytes([7; 16]));
-    let old = sealer.open(&keys, "hallpass").unwrap().seal(session, MAC).unwrap();
+    let old = sealer.open(&keys, "hallpass", Stamp(1)).unwrap().seal(session, MAC).unwrap();
     keys[0].state = KeyState::Retired(Millis::MAX);
     keys.push(sealer.make(KeyKind::Mac, 2, Millis::default()).unwrap());
-    let rotated = sealer.open(&keys, "hallpass").unwrap();
+    let rotated = sealer.open(&keys, "hallpass", Stamp(1)).unwrap();
     assert_eq!(rotated.unseal(&old), Some(session));
     let new = rotated.seal(session, MacKeyId(2)).unwrap();
     keys.remove(0);
-    let after = sealer.open(&keys, "hallpass").unwrap();
+    let after = sealer.open(&keys, "hallpass", Stamp(1)).unwrap();
     assert_eq!((after.unseal(&old), after.unseal(&new)), (None, Some(session)), "a3");
 }
 
@@ -92,7 +92,7 @@ fn the_widest_access_token_fits() {
     let roles = (0..4).map(|role| role.to_string() + &"r".repeat(44)).collect();
     let plan = AccessPlan {
         kid: ring().active.signing,
-        stamp: hallpass_protocol::time::Stamp(u64::MAX),
+        stamp: Stamp(u64::MAX),
         random: [255; 8],
         user: UserId::from_bytes([255; 16]),
         session: SessionId::from_bytes([255; 16]),

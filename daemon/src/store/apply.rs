@@ -67,6 +67,8 @@ fn apply_one(rows: &mut WriterRows<'_>, effect: &Effect) -> Result<(), StoreErro
             rows.remove(Table::Users, id.as_bytes())
         }
         Effect::OpenSession(session) => open_session(rows, session),
+        Effect::NoteUse(session, hot) => rows.put(Table::Hot, session.as_bytes(), hot),
+        Effect::SayAgain(_) => Ok(()),
         Effect::PutHot(session, hot) => {
             rows.put(Table::Hot, session.as_bytes(), hot)?;
             if hot.revoked.is_none_or(|revocation| revocation.reason == Reason::Superseded) {

@@ -18,7 +18,7 @@ pub(crate) use facts::SWEEP_SESSIONS;
 pub(crate) use open::Store;
 pub(crate) use records::{AuditRecord, Listed};
 pub(crate) use snapshot::Snapshot;
-pub(crate) use writer::{Writer, WriterThread};
+pub(crate) use writer::{Audience, Committed, Writer, WriterThread};
 
 use schema::BadRow;
 

@@ -16,13 +16,14 @@ use super::records::{Identity, Mark, key_key};
 use super::rows::{Rows, identity};
 use super::schema::{Checksums, META_CUT_OFFS, META_IDENTITY, META_MARK, META_SCHEMA, SCHEMA, Table};
 use super::snapshot::Snapshot;
-use super::writer::{Parts, Publish, Writer, WriterThread};
+use super::writer::{Audience, Parts, Writer, WriterThread};
 use crate::clock::Clock;
 use crate::domain::command::Policy;
 use crate::domain::keyset::Key;
 use crate::domain::revocation::CutOffs;
 use crate::domain::time::Outage;
 use crate::files;
+use hallpass_protocol::time::Stamp;
 
 /// The database's name in the state directory.
 const DATABASE: &str = "hallpass.redb";
@@ -119,12 +120,19 @@ impl Store {
         Snapshot::open(&self.database, &self.checksums)
     }
 
-    /// Starts the writer. `publish` is given the keys whenever they have changed, before anybody is answered. `stopped` is dropped when its thread ends.
+    /// The highest stamp that may ever have been given out.
+    pub(crate) fn stamp_mark(&self) -> Stamp {
+        self.mark.reserved
+    }
+
+    /// Starts the writer. Its stamps lie above `floor`. The audience is told of every commit before anybody is answered. `stopped` is dropped when
+    /// its thread ends.
     pub(crate) fn start_writer(
         &self,
         clock: Arc<Clock>,
         policy: Policy,
-        publish: Publish,
+        floor: Stamp,
+        audience: Arc<dyn Audience + Sync>,
         stopped: oneshot::Sender<()>,
     ) -> Result<(Writer, WriterThread), StoreError> {
         let rows = Rows::of_snapshot(&self.database.begin_read()?, &self.checksums)?;
@@ -135,10 +143,11 @@ impl Store {
             checksums: self.checksums.clone(),
             clock,
             policy,
-            publish,
+            audience,
             outage,
             head: Head::after(rows.last_audit()?),
             mark: self.mark,
+            floor: floor.max(self.mark.reserved),
         };
         Writer::start(parts, stopped).map_err(StoreError::file("cannot start the writer thread"))
     }

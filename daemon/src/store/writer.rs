@@ -25,6 +25,7 @@ use crate::domain::decide::decide;
 use crate::domain::effect::{Audit, Decision, Effect, Outcome};
 use crate::domain::keyset::{self, Key};
 use crate::domain::policy::Permit;
+use crate::domain::raise::{Raise, raised};
 use crate::domain::time::{Moment, Outage};
 
 /// Most commands in one transaction.
@@ -52,8 +53,24 @@ pub(crate) struct Writer {
     changed_at: Arc<AtomicU64>,
 }
 
-/// Makes keys that have changed known to those who sign and verify.
-pub(crate) type Publish = Box<dyn Fn(&[Key]) + Send>;
+/// Who is told of every commit before anybody is answered.
+pub(crate) trait Audience: Send {
+    /// This is on disk now.
+    fn committed(&self, committed: &Committed);
+    /// A commit has failed: what is on disk is not known, and nothing more is written.
+    fn failed(&self);
+}
+
+/// What a commit has changed, for those who act on it without reading the store.
+#[derive(Debug, Default)]
+pub(crate) struct Committed {
+    /// Whom it concerns, each with the stamp of its change.
+    pub(crate) raises: Vec<(Raise, Stamp)>,
+    /// Every key, if any has changed.
+    pub(crate) keys: Option<Vec<Key>>,
+    /// Every change up to this stamp is on disk.
+    pub(crate) upto: Stamp,
+}
 
 /// What the writer thread works with.
 pub(super) struct Parts {
@@ -61,10 +78,12 @@ pub(super) struct Parts {
     pub(super) checksums: Checksums,
     pub(super) clock: Arc<Clock>,
     pub(super) policy: Policy,
-    pub(super) publish: Publish,
+    pub(super) audience: Arc<dyn Audience + Sync>,
     pub(super) outage: Outage,
     pub(super) head: Head,
     pub(super) mark: Mark,
+    /// Above every stamp that was ever given out.
+    pub(super) floor: Stamp,
 }
 
 /// The running writer thread, for the one who started it.
@@ -90,11 +109,11 @@ impl Writer {
     pub(super) fn start(parts: Parts, stopped: oneshot::Sender<()>) -> std::io::Result<(Self, WriterThread)> {
         let writer = Self {
             queue: Arc::new(Queue::new()),
-            visible: Arc::new(AtomicU64::new(parts.mark.reserved.0)),
+            visible: Arc::new(AtomicU64::new(parts.floor.0)),
             changed_at: Arc::default(),
         };
         let mut state = State {
-            last: parts.mark.reserved,
+            last: parts.floor,
             refusals: Refusals::default(),
             closing: false,
             parts,
@@ -103,7 +122,7 @@ impl Writer {
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
             let _stopped = stopped;
             // Whatever ends this thread, nobody may wait for it any more.
-            let _closed = CloseOnDrop(Arc::clone(&state.writer.queue));
+            let _closed = CloseOnDrop(Arc::clone(&state.writer.queue), Arc::clone(&state.parts.audience));
             state.run()
         })?;
         Ok((writer, WriterThread { thread }))
@@ -149,11 +168,14 @@ impl Writer {
     }
 }
 
-struct CloseOnDrop(Arc<Queue<Job>>);
+struct CloseOnDrop(Arc<Queue<Job>>, Arc<dyn Audience + Sync>);
 
 impl Drop for CloseOnDrop {
     /// Jobs that nobody will do are dropped, which answers each with `unknown`.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.1.failed();
+        }
         self.0.close();
         while !self.0.take(BATCH).is_empty() {}
     }
@@ -173,8 +195,7 @@ struct Decided {
     head: Head,
     mark: Mark,
     changed: bool,
-    /// Every key, if any has changed.
-    keys: Option<Vec<Key>>,
+    committed: Committed,
 }
 
 impl Decided {
@@ -186,9 +207,12 @@ impl Decided {
         at: &Moment,
     ) -> Result<(), StoreError> {
         apply(rows, &decision.effects, at)?;
-        self.changed |= !decision.effects.is_empty();
+        self.committed
+            .raises
+            .extend(decision.effects.iter().filter_map(raised).map(|raise| (raise, at.stamp)));
+        self.changed |= decision.effects.iter().any(|effect| !matches!(effect, Effect::SayAgain(_)));
         if decision.effects.iter().any(|effect| matches!(effect, Effect::PutKey(_) | Effect::RemoveKey(..))) {
-            self.keys = Some(rows.keys()?);
+            self.committed.keys = Some(rows.keys()?);
         }
         Ok(())
     }
@@ -232,10 +256,15 @@ impl State {
         Ok(())
     }
 
+    /// A commit that fails may have been made all the same, so nobody may go by what they hold until the file is read again.
     fn commit(&mut self, batch: &[Job]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
+        self.try_commit(batch).inspect_err(|_| self.parts.audience.failed())
+    }
+
+    fn try_commit(&mut self, batch: &[Job]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
         let database = Arc::clone(&self.parts.database);
         let txn = database.begin_write()?;
-        let decided = {
+        let mut decided = {
             let mut rows = Rows::of_writer(&txn, &self.parts.checksums)?;
             self.decide_all(&mut rows, batch)?
         };
@@ -245,12 +274,11 @@ impl State {
             }
             txn.commit()?;
             (self.parts.head, self.parts.mark) = (decided.head, decided.mark);
-            if let Some(keys) = &decided.keys {
-                (self.parts.publish)(keys);
-            }
         } else {
             txn.abort()?;
         }
+        decided.committed.upto = self.last;
+        self.parts.audience.committed(&decided.committed);
         self.writer.visible.store(self.last.0, Ordering::Release);
         Ok(decided.outcomes)
     }
@@ -261,7 +289,7 @@ impl State {
             head: self.parts.head,
             mark: self.parts.mark,
             changed: false,
-            keys: None,
+            committed: Committed::default(),
         };
         let mut keys = active(&rows.keys()?)?;
         for job in batch {
@@ -289,7 +317,7 @@ impl State {
                 self.close_refusals(rows, &at, &mut decided)?;
             }
             decided.outcomes.push(decision.outcome);
-            if let Some(changed) = &decided.keys {
+            if let Some(changed) = &decided.committed.keys {
                 keys = active(changed)?;
             }
         }

@@ -125,7 +125,7 @@ impl World {
                 let due = session.hot.idle_deadline;
                 self.sessions.push((Session::clone(session), due));
             }
-            Effect::PutHot(id, hot) => {
+            Effect::PutHot(id, hot) | Effect::NoteUse(id, hot) => {
                 let at = at(id);
                 self.sessions[at].0.hot = hot.clone();
             }

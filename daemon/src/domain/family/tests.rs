@@ -72,7 +72,7 @@ fn the_current_token_advances_the_family_by_one() {
 fn a_rotation_writes_one_hot_row_and_nothing_else() {
     let mut world = World::new();
     let decision = world.refresh(show(1));
-    assert!(matches!(decision.effects.as_slice(), [Effect::PutHot(..)]));
+    assert!(matches!(decision.effects.as_slice(), [Effect::NoteUse(..)]));
     assert!(decision.audit.is_none());
 }
 

@@ -17,7 +17,7 @@ use crate::domain::fixture;
 use crate::domain::keyset::{Key, KeyKind, KeyState, Sealed};
 use crate::domain::policy::Permit;
 use crate::store::records::Record;
-use crate::store::{AuditRecord, Store, Writer, WriterThread};
+use crate::store::{Audience, AuditRecord, Committed, Store, Writer, WriterThread};
 
 /// A clock that stands where it was put, in microseconds.
 #[derive(Debug)]
@@ -59,6 +59,14 @@ impl Manual {
     pub(super) fn steady(&self) -> Ms {
         self.steady_micros() / 1000
     }
+}
+
+/// Whoever acts on what was committed is not here.
+struct Nobody;
+
+impl Audience for Nobody {
+    fn committed(&self, _: &Committed) {}
+    fn failed(&self) {}
 }
 
 /// The store while it is open.
@@ -104,8 +112,9 @@ impl House {
         let floor = store.time_floor();
         let clock = Arc::new(Clock::starting_at(self.time.clone(), floor));
         let (stopped, _) = tokio::sync::oneshot::channel();
-        let (writer, thread) =
-            store.start_writer(clock.clone(), policy(), Box::new(|_| ()), stopped).unwrap();
+        let (writer, thread) = store
+            .start_writer(clock.clone(), policy(), store.stamp_mark(), Arc::new(Nobody), stopped)
+            .unwrap();
         self.open = Some(Open { store, writer, thread, clock });
         floor / 1000
     }

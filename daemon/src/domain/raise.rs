@@ -1,0 +1,44 @@
+//! What a change means to those who verify without asking: which of the answers they hold must be asked about again.
+//!
+//! It follows from the effect and never from the operation, so a new operation cannot forget it.
+
+use hallpass_protocol::id::{SessionId, UserId};
+
+use super::effect::Effect;
+
+/// Whom an effect concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Raise {
+    /// Whoever holds something of this session.
+    Session(SessionId),
+    /// Whoever holds something of this user.
+    User(UserId),
+    /// Whoever holds anything.
+    Everything,
+}
+
+/// Whom this effect concerns, if anybody.
+///
+/// What is new concerns nobody yet. What only says that a session was used changes no answer but its end, which moves away. A new key is told
+/// by the version of the key set; a key that is gone takes its tokens with it.
+pub(crate) fn raised(effect: &Effect) -> Option<Raise> {
+    match effect {
+        Effect::PutUser(user) => Some(Raise::User(user.id)),
+        Effect::RemoveUser { id, .. } => Some(Raise::User(*id)),
+        Effect::PutHot(session, _) | Effect::RemoveSession { session, .. } | Effect::SayAgain(session) => {
+            Some(Raise::Session(*session))
+        }
+        Effect::PutCutOffs(_) | Effect::RemoveKey(..) => Some(Raise::Everything),
+        Effect::NoteUse(..)
+        | Effect::OpenSession(_)
+        | Effect::PutKey(_)
+        | Effect::ReserveName { .. }
+        | Effect::ForgetRevocation(_)
+        | Effect::MoveDeadline { .. }
+        | Effect::Unlist { .. }
+        | Effect::PutFailures(..)
+        | Effect::ClearFailures(_)
+        | Effect::ForgetFailures(_)
+        | Effect::ClearCredentialFailures(_) => None,
+    }
+}
