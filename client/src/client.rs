@@ -8,8 +8,9 @@ use std::time::Duration;
 use hallpass_protocol::auth::{
     AuthRequest, AuthResponse, ChangePassword, Context, Grant, Hello, Identity, ListSessions, Login, Needs,
     OpenSession, PublishedKeys, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken,
-    SessionPage, Verify,
+    SessionPage, Verified, Verify,
 };
+use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::limits::REQUEST_DEADLINE;
 use hallpass_protocol::paths;
 use hallpass_protocol::secret::Token;
@@ -98,6 +99,16 @@ impl Client {
     async fn ask(&self, verify: Verify) -> Result<Identity, Error> {
         let request = || AuthRequest::Verify { request: verify.clone() };
         self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Verify)).await
+    }
+
+    /// Checks a token and says what it takes to answer the same again without asking.
+    pub(crate) async fn verify_stamped(&self, verify: Verify) -> Result<Verified, Error> {
+        let request = || AuthRequest::VerifyMany { requests: vec![verify.clone()] };
+        let mut answers = self
+            .link
+            .call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::VerifyMany))
+            .await?;
+        Ok(answers.pop().unwrap_or_else(|| Err(Refusal::new(ErrorCode::Internal)))?)
     }
 
     /// Exchanges a refresh token for the next one and a fresh access token.

@@ -76,6 +76,12 @@ impl Error {
         }
     }
 
+    /// Whether this is the daemon's word on the question, and not only that there is no answer.
+    pub(crate) fn is_from_daemon(&self) -> bool {
+        let none = [ErrorCode::Unavailable, ErrorCode::Unknown, ErrorCode::Busy, ErrorCode::Internal];
+        !matches!(self, Self::NoAnswer | Self::Lost { .. }) && !none.contains(&self.code())
+    }
+
     pub(crate) fn unreachable(service: Service, path: &Path, error: io::Error) -> Self {
         Self::Unreachable(Unreachable::at(service, path, error))
     }

@@ -38,6 +38,7 @@ mod error;
 mod link;
 mod outgoing;
 mod unreachable;
+mod verifier;
 
 pub use attempt::new_attempt;
 pub use client::Client;
@@ -53,3 +54,4 @@ pub use hallpass_protocol::id::{BadId, DeviceId, SessionId, UserId};
 pub use hallpass_protocol::secret::{AttemptId, Password, Token};
 pub use hallpass_protocol::time::{Millis, Stamp};
 pub use unreachable::{Place, Unreachable};
+pub use verifier::{Verdict, Verifier, VerifierBuilder, Way};

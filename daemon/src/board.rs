@@ -36,6 +36,7 @@ struct State {
     /// Whether the daemon serves. Before that and afterwards there is no lease.
     open: bool,
     /// What the board says, or would if there were one.
+    life: Stamp,
     visible: Stamp,
     keys: Stamp,
     /// When the next try to make a board is due, in nanoseconds of the monotonic clock.
@@ -80,6 +81,7 @@ impl Board {
             places,
             present: None,
             open: false,
+            life: Stamp::default(),
             visible: Stamp::default(),
             keys: Stamp::default(),
             retry_at: 0,
@@ -105,10 +107,11 @@ impl Board {
         state.present.as_ref().filter(|_| state.open).map(|present| present.place.clone())
     }
 
-    /// Begins to serve: everything below `floor` is to be asked about. The floor is durable by now.
+    /// Begins to serve: everything below `floor` is to be asked about. The floor is durable by now, and from now on it names this life of the daemon.
     pub(crate) fn open(&self, floor: Stamp, keys: Stamp, time: Millis) {
         let mut state = self.lock();
-        (state.open, state.visible, state.keys) = (true, state.visible.max(floor), keys);
+        (state.open, state.life, state.keys) = (true, floor, keys);
+        state.visible = state.visible.max(floor);
         state.begin(floor, time);
     }
 
@@ -203,7 +206,7 @@ impl State {
             self.retry_at = monotonic_nanos().saturating_add(nanos(RETRY));
             return;
         }
-        writer.open(floor, self.keys);
+        writer.open(self.life, floor, self.keys);
         writer.set_visible(self.visible);
         writer.extend(monotonic_nanos(), time);
     }

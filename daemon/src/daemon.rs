@@ -127,6 +127,7 @@ impl Daemon {
         let limits = parts.config.limits;
         let shared = Arc::new(Shared {
             started: clock.now(),
+            life: floor,
             store,
             writer,
             keys,
@@ -143,7 +144,7 @@ impl Daemon {
             state_dir: parts.state_dir,
             touching: Mutex::new(HashSet::new()),
         });
-        let lease = begin(&shared, floor).await?;
+        let lease = begin(&shared).await?;
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (auth, auth_socket) = listen_at(&parts.runtime_dir.join(AUTH_SOCKET), parts.auth_mode)?;
@@ -204,7 +205,7 @@ struct Opened {
 
 /// Begins to be believed: the start is on disk, and with it a mark above every stamp that was ever given out, before the board has a lease and
 /// anybody is answered.
-async fn begin(shared: &Arc<Shared>, floor: Stamp) -> Result<LeaseThread, DaemonError> {
+async fn begin(shared: &Arc<Shared>) -> Result<LeaseThread, DaemonError> {
     let others = shared.board.others_lease();
     if !others.is_zero() {
         let seconds = others.as_secs_f32();
@@ -216,7 +217,7 @@ async fn begin(shared: &Arc<Shared>, floor: Stamp) -> Result<LeaseThread, Daemon
     }
     let started = shared.write(daemon_itself(), Command::Start).await;
     started.map_err(|refusal| DaemonError::Other(format!("cannot write to the database: {refusal}")))?;
-    shared.board.open(floor, shared.keys.ring().published().version, shared.clock.now());
+    shared.board.open(shared.life, shared.keys.ring().published().version, shared.clock.now());
     LeaseThread::start(Arc::clone(&shared.board), Arc::clone(&shared.clock))
         .map_err(|error| DaemonError::Other(format!("cannot start the thread of the lease: {error}")))
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::SessionId;
-use hallpass_protocol::time::Millis;
+use hallpass_protocol::time::{Millis, Stamp};
 
 use crate::board::Board;
 use crate::caller::Callers;
@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) key_policy: KeyPolicy,
     pub(crate) state_dir: PathBuf,
     pub(crate) started: Millis,
+    /// Names this start of the daemon: see [`Board::open`].
+    pub(crate) life: Stamp,
     pub(crate) touching: Mutex<HashSet<SessionId>>,
 }
 

@@ -302,6 +302,8 @@ pub struct Verified {
     pub identity: Identity,
     /// The answer has seen every change up to this.
     pub stamp: Stamp,
+    /// Which start of the daemon has answered, as its board says too: an answer is held with that board only.
+    pub life: Stamp,
     /// From this moment on the use of the session is worth telling the daemon again, by verifying the token with it.
     pub touch_after: Millis,
 }

@@ -18,6 +18,7 @@
 //! | 64 | boot id, 16 bytes | once |
 //! | 128 | lease: until when the board may be believed, in nanoseconds of `CLOCK_MONOTONIC`; 0 when it is closed | every second |
 //! | 136 | floor: whatever bears an older stamp is to be asked about | at a start, and when much was taken back at once |
+//! | 144 | life: which start of the daemon writes it; an answer of another life does not belong to it | at a start |
 //! | 192 | visible: the newest stamp whose changes are all on the board | after every commit |
 //! | 200 | version of the key set that access tokens are signed with | when keys change |
 //! | 208 | the daemon's time in milliseconds since 1970 | every second |
@@ -62,6 +63,7 @@ mod word {
     pub(super) const FIXED: usize = 16;
     pub(super) const LEASE: usize = 16;
     pub(super) const FLOOR: usize = 17;
+    pub(super) const LIFE: usize = 18;
     pub(super) const VISIBLE: usize = 24;
     pub(super) const KEYS: usize = 25;
     pub(super) const TIME: usize = 26;

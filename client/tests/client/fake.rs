@@ -268,7 +268,7 @@ impl Auth for Hand {
         self.play("verify_many").await?;
         let verified = |request: Verify| {
             let identity = identity(request.token.expose());
-            Ok(Verified { identity, stamp: Stamp(1), touch_after: Millis::MAX })
+            Ok(Verified { identity, stamp: Stamp(1), life: Stamp(1), touch_after: Millis::MAX })
         };
         Ok(requests.into_iter().map(verified).collect())
     }

@@ -86,7 +86,12 @@ impl AuthService {
             app: session.cold.app.clone(),
             amr: session.cold.amr.clone(),
         };
-        Ok(Verified { identity, stamp: *stamp, touch_after: next_touch(&session, *now) })
+        Ok(Verified {
+            identity,
+            stamp: *stamp,
+            life: self.shared.life,
+            touch_after: next_touch(&session, *now),
+        })
     }
 
     /// What a token says, if it is genuine and of a kind that can be verified.
@@ -157,7 +162,7 @@ mod tests {
             amr: vec!["a".repeat(8); AMR],
             expires_at: Millis::MAX,
         };
-        Verified { identity, stamp: Stamp(u64::MAX), touch_after: Millis::MAX }
+        Verified { identity, stamp: Stamp(u64::MAX), life: Stamp(u64::MAX), touch_after: Millis::MAX }
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub fn open(place: &BoardPlace, database: &[u8; 16]) -> Result<Reader<ReadMappin
         return Err(Unusable::Cut(path()));
     }
     let memory = ReadMapping::new(&file, length).map_err(failed)?;
-    Ok(Reader::new(memory, header))
+    Ok(Reader::new(memory, header, found.ino()))
 }
 
 /// The header of a file, or nothing if the file is too short for one.

@@ -64,13 +64,20 @@ pub enum Lease {
 pub struct Reader<M> {
     memory: M,
     header: Header,
+    inode: u64,
 }
 
 impl<M: Memory> Reader<M> {
-    /// Reads from this memory, which is as long as the header says.
+    /// Reads from this memory, which is as long as the header says and the file of this number.
     #[must_use]
-    pub fn new(memory: M, header: Header) -> Self {
-        Self { memory, header }
+    pub fn new(memory: M, header: Header, inode: u64) -> Self {
+        Self { memory, header, inode }
+    }
+
+    /// Whether both read the same file.
+    #[must_use]
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        (self.inode, &self.header) == (other.inode, &other.header)
     }
 
     /// What the board says of itself.
@@ -89,6 +96,12 @@ impl<M: Memory> Reader<M> {
     #[must_use]
     pub fn time(&self) -> Millis {
         Millis::from_u64(self.memory.load(word::TIME, Acquire))
+    }
+
+    /// Which start of the daemon writes it.
+    #[must_use]
+    pub fn life(&self) -> Stamp {
+        Stamp(self.memory.load(word::LIFE, Acquire))
     }
 
     /// The version of the present key set.

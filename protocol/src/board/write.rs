@@ -38,8 +38,9 @@ impl<M: MemoryMut> Writer<M> {
         Stamp(self.memory.load(word::VISIBLE, Acquire))
     }
 
-    /// Begins a life of the board: whatever bears a stamp below `floor` is to be asked about. Only now, and after this, comes a lease.
-    pub fn open(&self, floor: Stamp, keys: Stamp) {
+    /// Begins to show what this start of the daemon does: whatever bears a stamp below `floor` is to be asked about. Only after this comes a lease.
+    pub fn open(&self, life: Stamp, floor: Stamp, keys: Stamp) {
+        self.memory.store(word::LIFE, life.0, Relaxed);
         self.memory.store(word::FLOOR, floor.0, Relaxed);
         self.memory.store(word::KEYS, keys.0, Relaxed);
         self.memory.store(word::VISIBLE, floor.0, Release);

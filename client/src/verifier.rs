@@ -1,0 +1,299 @@
+//! Verification inside this process: by what is on hand while the board says that nothing has changed, by asking the daemon otherwise.
+
+mod agent;
+mod cache;
+mod clock;
+mod entry;
+mod judge;
+mod settings;
+mod state;
+mod verdict;
+
+pub use settings::VerifierBuilder;
+pub use verdict::{Verdict, Way};
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use hallpass_protocol::auth::{Context, Needs, Verify};
+use hallpass_protocol::error::{ErrorClass, Refusal};
+use hallpass_protocol::secret::Token;
+use hallpass_protocol::token::TokenKind;
+
+use crate::error::Error;
+use agent::{Job, Jobs};
+use clock::Moment;
+use entry::{Entry, Question};
+use judge::Judged;
+use state::State;
+
+/// Verifies tokens inside this process.
+///
+/// A token that was verified before is verified again by a look into memory: at what was answered, and at the daemon's board, which says whether
+/// anything has changed for its session or user since. An access token that was not seen before is checked here by its signature. Whatever
+/// cannot be told here is asked. So a revocation, a logout or a changed role is seen by the very next verification on the host, and no
+/// verification waits for the daemon without need.
+///
+/// Clones are cheap and share everything. No runtime is needed: a thread of the verifier's own asks the daemon.
+///
+/// ```no_run
+/// # fn check(cookie: &str) -> Result<(), hallpass_client::Error> {
+/// use hallpass_client::{ErrorClass, Verifier};
+///
+/// let verifier = Verifier::connect_default()?;
+/// match verifier.verify(cookie) {
+///     Ok(verdict) => println!("{} with {:?}", verdict.user_id(), verdict.roles()),
+///     Err(error) if error.class() == ErrorClass::Login => println!("clear the cookie and log in: {error}"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// # When the daemon does not answer
+///
+/// The board is believed only while the daemon keeps its lease alive, for 5 s at the most. Without a lease every verification asks, and when
+/// nobody answers it fails with [`ErrorCode::Unavailable`](crate::ErrorCode::Unavailable) or
+/// [`ErrorCode::Unknown`](crate::ErrorCode::Unknown): closed, not open. Apps that prefer to stay up can say for how
+/// long: see [`VerifierBuilder::serve_stale_for`].
+#[derive(Clone)]
+pub struct Verifier {
+    state: Arc<State>,
+    jobs: Jobs,
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("bytes", &self.state.cache.bytes()).finish_non_exhaustive()
+    }
+}
+
+impl Verifier {
+    /// A verifier that asks the daemon behind this socket. Waits until the daemon has answered.
+    ///
+    /// # Errors
+    /// As for [`Client::connect`](crate::Client::connect).
+    pub fn connect(path: impl Into<PathBuf>) -> Result<Self, Error> {
+        VerifierBuilder::default().connect(path)
+    }
+
+    /// A verifier that asks the daemon where it is by default, as [`Client::connect_default`](crate::Client::connect_default) finds it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn connect_default() -> Result<Self, Error> {
+        VerifierBuilder::default().connect_default()
+    }
+
+    /// A verifier that is set up otherwise than usual.
+    pub fn builder() -> VerifierBuilder {
+        VerifierBuilder::default()
+    }
+
+    /// Verifies a session or access token. Blocks while the daemon is asked; see [`Verifier::verify_async`] for where that may not be.
+    ///
+    /// # Errors
+    /// What the daemon says or would say, or that it cannot be reached. Act on [`Error::class`].
+    pub fn verify(&self, token: &str) -> Result<Verdict, Error> {
+        self.verify_for(token, &Needs::default())
+    }
+
+    /// The same, for somebody who must meet these needs.
+    ///
+    /// # Errors
+    /// As for [`Verifier::verify`]; what is not met is told in the daemon's words.
+    pub fn verify_for(&self, token: &str, needs: &Needs) -> Result<Verdict, Error> {
+        self.verify_from(token, needs, None)
+    }
+
+    /// The same, saying where the request came from: where sessions are bound to devices, another device is asked to prove the user again, and once a
+    /// minute the daemon is told of the session's use from there.
+    ///
+    /// # Errors
+    /// As for [`Verifier::verify_for`].
+    pub fn verify_from(
+        &self,
+        token: &str,
+        needs: &Needs,
+        context: Option<&Context>,
+    ) -> Result<Verdict, Error> {
+        if let Some(known) = self.known(token, needs, context) {
+            return known;
+        }
+        let (told, telling) = std::sync::mpsc::sync_channel(1);
+        self.ask(token, needs, context, move |answer| drop(told.send(answer)));
+        let answer = telling.recv().unwrap_or(Err(Error::NoAnswer));
+        self.settle(token, needs, answer)
+    }
+
+    /// The same on any runtime, without blocking.
+    ///
+    /// # Errors
+    /// As for [`Verifier::verify_for`].
+    pub async fn verify_async(
+        &self,
+        token: &str,
+        needs: &Needs,
+        context: Option<&Context>,
+    ) -> Result<Verdict, Error> {
+        if let Some(known) = self.known(token, needs, context) {
+            return known;
+        }
+        let (told, telling) = tokio::sync::oneshot::channel();
+        self.ask(token, needs, context, move |answer| drop(told.send(answer)));
+        let answer = telling.await.unwrap_or(Err(Error::NoAnswer));
+        self.settle(token, needs, answer)
+    }
+
+    /// What can be told of a token without asking anybody; nothing, if the daemon must be asked.
+    #[inline]
+    #[must_use]
+    pub fn try_verify(
+        &self,
+        token: &str,
+        needs: &Needs,
+        context: Option<&Context>,
+    ) -> Option<Result<Verdict, Error>> {
+        let now = Moment::now();
+        let Some(held) = self.state.cache.find(token) else { return self.judge(token, needs, context, now) };
+        let entry = held.as_ref()?;
+        match entry.check(now) {
+            Ok(time) if entry.meets(needs, time) && entry.is_from(context) => {
+                if entry.wants_touch(time) {
+                    self.touch(entry, needs, context);
+                }
+                Some(Ok(Verdict::held(held)))
+            }
+            Ok(_) => {
+                self.state.note(None);
+                None
+            }
+            Err(why) => {
+                self.state.note(Some(why));
+                None
+            }
+        }
+    }
+
+    /// What can be told without waiting. While the daemon does not answer, what is stale is served at once where that is wanted at all.
+    #[inline]
+    fn known(&self, token: &str, needs: &Needs, context: Option<&Context>) -> Option<Result<Verdict, Error>> {
+        let known = self.try_verify(token, needs, context);
+        if known.is_some() || !self.state.is_silent(Moment::now()) {
+            return known;
+        }
+        let stale = self.stale(token, needs)?;
+        // Somebody has to find out when the daemon is back, and one at a time is enough.
+        if !self.state.probing.swap(true, Relaxed) {
+            let shared = Arc::clone(&self.state);
+            self.ask(token, needs, context, move |_| shared.probing.store(false, Relaxed));
+        }
+        Some(Ok(stale))
+    }
+
+    /// How often the daemon was asked since the start, by reason: `changed`, `floor`, `ahead`, `keys`, `no_lease`, `closed`, or `unseen` for what
+    /// was never verified before or did not meet its needs. What was told without asking is not counted: that would cost more than the telling.
+    #[must_use]
+    pub fn asked(&self) -> Vec<(&'static str, u64)> {
+        self.state.asked().map(|(why, count)| (why.map_or("unseen", |why| why.as_str()), count)).collect()
+    }
+
+    /// About the memory that tokens verified before take up, in bytes.
+    #[must_use]
+    pub fn cached_bytes(&self) -> usize {
+        self.state.cache.bytes()
+    }
+
+    /// Why the board that the daemon has named cannot be used, if that is so. Everything is asked then.
+    #[must_use]
+    pub fn board_fault(&self) -> Option<String> {
+        self.state.faults.load().as_ref().map(|fault| fault.as_ref().clone())
+    }
+
+    /// Judges a token that was not seen before.
+    #[cold]
+    fn judge(
+        &self,
+        token: &str,
+        needs: &Needs,
+        context: Option<&Context>,
+        now: Moment,
+    ) -> Option<Result<Verdict, Error>> {
+        let judge = self.state.judge.load();
+        let judge = judge.as_ref().filter(|_| TokenKind::of(token) == TokenKind::Access);
+        let Some(judge) = judge else {
+            self.state.note(None);
+            return None;
+        };
+        let question = Question { token, audience: judge.audience(needs), context };
+        match judge.judge(&question, needs, now) {
+            Judged::Good(entry) => {
+                let entry = Arc::<Entry>::from(entry);
+                self.state.cache.insert(Arc::clone(&entry));
+                Some(Ok(Verdict::own(entry, Way::Signature)))
+            }
+            Judged::Refused(code) => Some(Err(Error::Refused(Refusal::new(code)))),
+            Judged::Ask(why) => {
+                self.state.note(Some(why));
+                None
+            }
+        }
+    }
+
+    /// Tells the daemon that a session was used, without making anybody wait; its answer takes the place of what is held.
+    #[cold]
+    fn touch(&self, entry: &Arc<Entry>, needs: &Needs, context: Option<&Context>) {
+        let held = Arc::clone(entry);
+        self.ask(entry.token(), needs, context, move |answer| {
+            if answer.is_err() {
+                held.untouched();
+            }
+        });
+    }
+
+    fn ask(
+        &self,
+        token: &str,
+        needs: &Needs,
+        context: Option<&Context>,
+        told: impl FnOnce(Result<Arc<Entry>, Error>) + Send + 'static,
+    ) {
+        let token = Token::new(token.to_owned());
+        let verify = Verify { token, needs: needs.clone(), context: context.cloned() };
+        // A thread that is gone drops what waits for it, which its callers notice.
+        let _ = self.jobs.send(Job { verify, told: Box::new(told) });
+    }
+
+    /// What comes of an answer: a verdict, or a refusal, or what is held where nobody answers and that was asked for.
+    #[cold]
+    fn settle(
+        &self,
+        token: &str,
+        needs: &Needs,
+        answer: Result<Arc<Entry>, Error>,
+    ) -> Result<Verdict, Error> {
+        match answer {
+            Ok(entry) => Ok(Verdict::own(entry, Way::Daemon)),
+            Err(error) if error.is_from_daemon() => {
+                // What else is refused says nothing of the token itself.
+                if matches!(error.class(), ErrorClass::Login | ErrorClass::Refresh | ErrorClass::Invalid) {
+                    self.state.cache.remove(token);
+                }
+                Err(error)
+            }
+            Err(error) => self.stale(token, needs).ok_or(error),
+        }
+    }
+
+    /// What is held, if it was good when the daemon was last heard of and that is not too long ago.
+    fn stale(&self, token: &str, needs: &Needs) -> Option<Verdict> {
+        if self.state.stale_for.is_zero() {
+            return None;
+        }
+        let (held, now) = (self.state.cache.find(token)?, Moment::now());
+        let entry = held.as_ref()?;
+        let good = entry.check_stale(now, self.state.stale_for) && entry.meets(needs, now.wall);
+        good.then(|| Verdict::own(Arc::clone(entry), Way::Stale))
+    }
+}

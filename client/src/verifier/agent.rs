@@ -1,0 +1,138 @@
+//! The thread that asks the daemon, so that whoever verifies needs no runtime.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::Duration;
+
+use hallpass_protocol::auth::Verify;
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::clock::Moment;
+use super::entry::{Entry, Question};
+use super::judge::Judge;
+use super::state::State;
+use crate::client::Client;
+use crate::error::Error;
+
+/// How often what has expired is forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// Shortest time between two looks at where the board is and which keys there are.
+const RENEW_EVERY: Duration = Duration::from_millis(100);
+
+/// A question for the daemon, and who is told the answer.
+pub(super) struct Job {
+    pub(super) verify: Verify,
+    pub(super) told: Box<dyn FnOnce(Result<Arc<Entry>, Error>) + Send>,
+}
+
+/// The way to the thread. It ends when the last of these is dropped.
+pub(super) type Jobs = UnboundedSender<Job>;
+
+/// Starts the thread, connects, and learns what is needed to judge.
+///
+/// # Errors
+/// As for [`Client::connect`], or a system that has no thread to give.
+pub(super) fn start<F>(connect: impl FnOnce() -> F + Send + 'static, state: Arc<State>) -> Result<Jobs, Error>
+where
+    F: Future<Output = Result<Client, Error>>,
+{
+    let (jobs, waiting) = unbounded_channel();
+    let (ready, readiness) = std::sync::mpsc::sync_channel(1);
+    let work = move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(ready.send(Err(no_thread(&error)))),
+        };
+        runtime.block_on(async {
+            let client = match connect().await {
+                Ok(client) => client,
+                Err(error) => return drop(ready.send(Err(error))),
+            };
+            let learned = renew(&client, &state).await;
+            let failed = learned.is_err();
+            // Whoever started this waits for it.
+            let _ = ready.send(learned);
+            if !failed {
+                serve(client, waiting, &state).await;
+            }
+        });
+    };
+    std::thread::Builder::new().name("hallpass".to_owned()).spawn(work).map_err(|error| no_thread(&error))?;
+    readiness.recv().unwrap_or(Err(Error::NoAnswer))?;
+    Ok(jobs)
+}
+
+fn no_thread(error: &std::io::Error) -> Error {
+    let sentence = format!("the thread that asks the daemon cannot be started: {error}");
+    Error::Refused(Refusal::because(ErrorCode::Unavailable, sentence))
+}
+
+/// Asks what there is to ask until nobody is left who could.
+async fn serve(client: Client, mut waiting: UnboundedReceiver<Job>, state: &Arc<State>) {
+    let mut sweep = interval(SWEEP_EVERY);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut renewed = Instant::now();
+    loop {
+        tokio::select! {
+            job = waiting.recv() => match job {
+                Some(job) => drop(tokio::spawn(ask(client.clone(), Arc::clone(state), job))),
+                None => return,
+            },
+            () = state.renewal.notified(), if renewed.elapsed() >= RENEW_EVERY => {
+                renewed = Instant::now();
+                let (client, state) = (client.clone(), Arc::clone(state));
+                // What could not be learned now is wanted again by the next question.
+                tokio::spawn(async move { drop(renew(&client, &state).await) });
+            }
+            _ = sweep.tick() => {
+                let now = Moment::now();
+                state.cache.retain(|entry| !entry.has_expired(now));
+            }
+        }
+    }
+}
+
+async fn ask(client: Client, state: Arc<State>, job: Job) {
+    let Job { verify, told } = job;
+    let answer = client.verify_stamped(verify.clone()).await;
+    let heard = answer.as_ref().err().is_none_or(Error::is_from_daemon);
+    state.heard(heard, Moment::now());
+    if heard && state.wants_renewal.load(Acquire) {
+        state.renewal.notify_one();
+    }
+    told(answer.map(|answer| {
+        let judge = state.judge.load();
+        let question = Question {
+            token: verify.token.expose(),
+            audience: judge.as_ref().map(|judge| judge.audience(&verify.needs)).unwrap_or_default(),
+            context: verify.context.as_ref(),
+        };
+        let board = judge.as_ref().and_then(|judge| judge.board.clone());
+        let entry = Arc::new(Entry::answered(&question, answer, board));
+        if entry.can_be_held() {
+            state.cache.insert(Arc::clone(&entry));
+        }
+        entry
+    }));
+}
+
+/// Learns where the board is and which keys there are.
+async fn renew(client: &Client, state: &State) -> Result<(), Error> {
+    state.wants_renewal.store(false, Relaxed);
+    let learned = async {
+        let (hello, keys) = (client.hello().await?, client.jwks().await?);
+        let former = state.judge.load_full();
+        let (judge, fault) = Judge::new(hello, keys, former.as_deref()).map_err(|error| {
+            Error::Refused(Refusal::because(
+                ErrorCode::Internal,
+                format!("the daemon's keys cannot be used: {error}"),
+            ))
+        })?;
+        state.faults.store(fault.map(|fault| Arc::new(fault.to_string())));
+        state.judge.store(Some(Arc::new(judge)));
+        Ok(())
+    };
+    learned.await.inspect_err(|_| state.wants_renewal.store(true, Release))
+}

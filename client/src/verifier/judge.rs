@@ -1,0 +1,132 @@
+//! What a process can judge by itself: where the board is, which keys sign, and for whom.
+
+use std::sync::Arc;
+
+use hallpass_protocol::auth::{Hello, Needs, PublishedKeys, SessionKind};
+use hallpass_protocol::board::{self, Ask};
+use hallpass_protocol::error::ErrorCode;
+use hallpass_protocol::jws::{AccessClaims, JwksError, KeySet, Refused};
+use hallpass_protocol::time::{Millis, Stamp};
+
+use super::clock::Moment;
+use super::entry::{Audience, Board, Entry, Known, Question};
+
+/// What the daemon has said of itself.
+pub(super) struct Judge {
+    pub(super) board: Option<Arc<Board>>,
+    keys: KeySet,
+    version: Stamp,
+    issuer: String,
+    audiences: Vec<String>,
+}
+
+/// What comes of looking at an access token that was not seen before.
+pub(super) enum Judged {
+    /// It is good.
+    Good(Box<Entry>),
+    /// It is not, whoever is asked.
+    Refused(ErrorCode),
+    /// That cannot be told here.
+    Ask(Ask),
+}
+
+/// The level of every login. What is above it ends by itself, which a token does not say.
+const PLAIN_LEVEL: u8 = 1;
+
+impl Judge {
+    /// What follows from what the daemon says of itself. A board that cannot be used is as good as none; the reason comes back as well.
+    pub(super) fn new(
+        hello: Hello,
+        keys: PublishedKeys,
+        former: Option<&Self>,
+    ) -> Result<(Self, Option<board::Unusable>), JwksError> {
+        let (board, fault) = match open(&hello, former) {
+            Ok(board) => (board, None),
+            Err(fault) => (None, Some(fault)),
+        };
+        let judge = Self {
+            board,
+            keys: KeySet::from_jwks(&keys.jwks)?,
+            version: keys.version,
+            issuer: hello.issuer,
+            audiences: hello.audiences,
+        };
+        Ok((judge, fault))
+    }
+
+    /// The audience that these needs name, or the one that is taken otherwise.
+    pub(super) fn audience(&self, needs: &Needs) -> Audience {
+        let first = self.audiences.first().cloned().unwrap_or_default();
+        let name = needs.audience.clone().unwrap_or_else(|| first.clone());
+        Audience { is_default: name == first, name }
+    }
+
+    /// Judges an access token by its signature and the board.
+    pub(super) fn judge(&self, question: &Question<'_>, needs: &Needs, now: Moment) -> Judged {
+        let Some(board) = &self.board else { return Judged::Ask(Ask::NoLease) };
+        let asked_from_a_device =
+            question.context.is_some_and(|context| context.device_fingerprint.is_some());
+        if asked_from_a_device || !self.audiences.contains(&question.audience.name) {
+            // What the session was opened from, and what this app may ask for, the daemon knows.
+            return Judged::Ask(Ask::Ahead);
+        }
+        // Neither good nor bad can be told by keys that are not the present ones.
+        if let Err(why) = board.check_lease(now.monotonic) {
+            return Judged::Ask(why);
+        }
+        if board.keys() != self.version {
+            return Judged::Ask(Ask::Keys);
+        }
+        let time = now.wall.max(board.time());
+        let accepts = |audience: &str| audience == question.audience.name;
+        let claims = match self.keys.verify_at(question.token, &self.issuer, accepts, time.as_secs()) {
+            Ok(claims) => claims,
+            Err(refused) => return Judged::Refused(code(refused)),
+        };
+        let stamp = Stamp(claims.stamp());
+        let Some(known) = known(claims) else { return Judged::Refused(ErrorCode::InvalidToken) };
+        if known.level > PLAIN_LEVEL {
+            return Judged::Ask(Ask::Ahead);
+        }
+        let watched = board.watch(known.session, known.user);
+        if let Err(why) = board.check_first(stamp, watched, self.version, now.monotonic) {
+            return Judged::Ask(why);
+        }
+        let entry = Entry::said(question, known, stamp, (Arc::clone(board), watched));
+        if entry.meets(needs, time) { Judged::Good(Box::new(entry)) } else { Judged::Ask(Ask::Ahead) }
+    }
+}
+
+/// The board that a daemon has named; the one that is mapped already if it is that.
+fn open(hello: &Hello, former: Option<&Judge>) -> Result<Option<Arc<Board>>, board::Unusable> {
+    let Some(place) = &hello.board else { return Ok(None) };
+    let database = u128::from_str_radix(&hello.database_id, 16).unwrap_or(0).to_be_bytes();
+    let opened = board::open(place, &database)?;
+    let former = former.and_then(|former| former.board.as_ref());
+    let same = former.filter(|former| former.is_same_file(&opened));
+    Ok(Some(same.map_or_else(|| Arc::new(opened), Arc::clone)))
+}
+
+/// What the daemon would answer.
+fn code(refused: Refused) -> ErrorCode {
+    match refused {
+        Refused::Expired => ErrorCode::TokenExpired,
+        Refused::UnknownKey => ErrorCode::TokenStale,
+        _ => ErrorCode::InvalidToken,
+    }
+}
+
+fn known(claims: AccessClaims) -> Option<Known> {
+    Some(Known {
+        user: claims.sub.parse().ok()?,
+        session: claims.sid.parse().ok()?,
+        app: claims.client_id,
+        kind: SessionKind::Token,
+        roles: claims.roles,
+        amr: claims.amr,
+        auth_time: Millis::from_u64(claims.auth_time.checked_mul(1000)?),
+        level: claims.acr.parse().ok()?,
+        expires_at: Millis::from_u64(claims.exp.checked_mul(1000)?),
+        told: None,
+    })
+}

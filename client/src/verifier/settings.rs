@@ -1,0 +1,84 @@
+//! How a verifier is set up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cache::Cache;
+use super::state::State;
+use super::{Verifier, agent};
+use crate::client::{Client, DEFAULT_DEADLINE};
+use crate::error::Error;
+
+/// Sets a [`Verifier`] up.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct VerifierBuilder {
+    entries: usize,
+    bytes: usize,
+    deadline: Duration,
+    stale_for: Duration,
+}
+
+impl Default for VerifierBuilder {
+    fn default() -> Self {
+        Self { entries: 32_768, bytes: 64 << 20, deadline: DEFAULT_DEADLINE, stale_for: Duration::ZERO }
+    }
+}
+
+impl VerifierBuilder {
+    /// For how many tokens there is room, 32,768 by default. It takes up 16 bytes for each before any is there. More tokens than that push each
+    /// other out, and what was pushed out is verified anew.
+    pub fn entries(self, entries: usize) -> Self {
+        Self { entries, ..self }
+    }
+
+    /// How much memory the tokens and what is known of them may take up, in bytes: 64 MiB by default.
+    pub fn bytes(self, bytes: usize) -> Self {
+        Self { bytes, ..self }
+    }
+
+    /// How long a question to the daemon may take: 10 s by default, 60 s at most.
+    pub fn deadline(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    /// Goes on accepting what was verified before, for so long after the daemon was last heard of, when it does not answer. Off by default: then nobody
+    /// is let in whom the daemon does not vouch for.
+    ///
+    /// It counts from the end of the lease. What the daemon took back before it fell silent stays taken back; what expires expires; and a daemon
+    /// that was stopped in order ends this at once. What it could not tell any more is missed: that is the price.
+    pub fn serve_stale_for(self, longest: Duration) -> Self {
+        Self { stale_for: longest, ..self }
+    }
+
+    /// A verifier that asks the daemon behind this socket. Waits until the daemon has answered.
+    ///
+    /// # Errors
+    /// As for [`Client::connect`].
+    pub fn connect(self, path: impl Into<PathBuf>) -> Result<Verifier, Error> {
+        let path = path.into();
+        let deadline = self.deadline;
+        self.start(move || async move { Ok(Client::connect(path).await?.with_deadline(deadline)) })
+    }
+
+    /// A verifier that asks the daemon where it is by default.
+    ///
+    /// # Errors
+    /// As for [`Client::connect_default`].
+    pub fn connect_default(self) -> Result<Verifier, Error> {
+        let deadline = self.deadline;
+        self.start(move || async move { Ok(Client::connect_default().await?.with_deadline(deadline)) })
+    }
+
+    fn start<F>(self, connect: impl FnOnce() -> F + Send + 'static) -> Result<Verifier, Error>
+    where
+        F: Future<Output = Result<Client, Error>>,
+    {
+        // Without random bits somebody who can choose valid tokens could make them share a row, which costs time and nothing else.
+        let random = getrandom::u64().unwrap_or(0x9E37_79B9_7F4A_7C15);
+        let state = Arc::new(State::new(Cache::new(self.entries, self.bytes, random), self.stale_for));
+        let jobs = agent::start(connect, Arc::clone(&state))?;
+        Ok(Verifier { state, jobs })
+    }
+}
