@@ -54,4 +54,4 @@ pub use hallpass_protocol::id::{BadId, DeviceId, SessionId, UserId};
 pub use hallpass_protocol::secret::{AttemptId, Password, Token};
 pub use hallpass_protocol::time::{Millis, Stamp};
 pub use unreachable::{Place, Unreachable};
-pub use verifier::{Verdict, Verifier, VerifierBuilder, Way};
+pub use verifier::{Bearer, Verdict, Verifier, VerifierBuilder, Way};

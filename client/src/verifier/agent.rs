@@ -9,7 +9,7 @@ use hallpass_protocol::error::{ErrorCode, Refusal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::clock::Moment;
+use super::clock::monotonic;
 use super::entry::{Entry, Question};
 use super::judge::Judge;
 use super::state::State;
@@ -87,8 +87,7 @@ async fn serve(client: Client, mut waiting: UnboundedReceiver<Job>, state: &Arc<
                 tokio::spawn(async move { drop(renew(&client, &state).await) });
             }
             _ = sweep.tick() => {
-                let now = Moment::now();
-                state.cache.retain(|entry| !entry.has_expired(now));
+                state.cache.retain(|entry| !entry.has_expired());
             }
         }
     }
@@ -98,7 +97,7 @@ async fn ask(client: Client, state: Arc<State>, job: Job) {
     let Job { verify, told } = job;
     let answer = client.verify_stamped(verify.clone()).await;
     let heard = answer.as_ref().err().is_none_or(Error::is_from_daemon);
-    state.heard(heard, Moment::now());
+    state.heard(heard, monotonic());
     if heard && state.wants_renewal.load(Acquire) {
         state.renewal.notify_one();
     }

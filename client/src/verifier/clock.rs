@@ -5,23 +5,17 @@ use std::time::Duration;
 use hallpass_protocol::time::Millis;
 use nix::time::{ClockId, clock_gettime};
 
-/// One look at both clocks.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
-    /// Nanoseconds of `CLOCK_MONOTONIC`, which leases are counted in.
-    pub(super) monotonic: u64,
-    /// By the wall clock, which may be behind the daemon's.
-    pub(super) wall: Millis,
+/// Nanoseconds of `CLOCK_MONOTONIC`, which leases are counted in, to a few milliseconds. A clock that cannot be read leaves no lease standing.
+#[inline]
+pub(super) fn monotonic() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE);
+    now.map_or(u64::MAX, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX))
 }
 
-impl Moment {
-    /// Now, to a few milliseconds. A clock that cannot be read leaves no lease standing.
-    #[inline]
-    pub(super) fn now() -> Self {
-        let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE)
-            .map_or(u64::MAX, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX));
-        let wall = clock_gettime(ClockId::CLOCK_REALTIME_COARSE)
-            .map_or(u64::MAX, |time| u64::try_from(Duration::from(time).as_millis()).unwrap_or(0));
-        Self { monotonic, wall: Millis::from_u64(wall) }
-    }
+/// The wall clock, which may be behind the daemon's time. While the board has a lease that is what counts.
+pub(super) fn wall() -> Millis {
+    let now = clock_gettime(ClockId::CLOCK_REALTIME_COARSE);
+    now.map_or(Millis::MAX, |time| {
+        Millis::from_u64(u64::try_from(Duration::from(time).as_millis()).unwrap_or(0))
+    })
 }

@@ -1,57 +1,38 @@
 //! What is held of a token that was verified, and whether it still stands.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use hallpass_protocol::auth::{Context, Identity, Needs, SessionKind, Verified};
-use hallpass_protocol::board::{Ask, ReadMapping, Reader, Watched};
-use hallpass_protocol::id::{SessionId, UserId};
+use hallpass_protocol::auth::{Context, Needs, SessionKind, Verified};
+use hallpass_protocol::board::{Ask, Lease, ReadMapping, Reader, Watched};
 use hallpass_protocol::secret::Token;
 use hallpass_protocol::time::{Millis, Stamp};
 
-use super::clock::Moment;
+use super::bearer::Bearer;
+use super::clock::wall;
 
 /// A board that is mapped. Entries keep the one that their slots belong to, so a check never mixes two.
 pub(super) type Board = Reader<ReadMapping>;
 
-/// Who a token stands for. What only the daemon can say is there once it was asked.
-#[derive(Debug, Clone)]
-pub(super) struct Known {
-    pub(super) user: UserId,
-    pub(super) session: SessionId,
-    pub(super) app: String,
-    pub(super) kind: SessionKind,
-    pub(super) roles: Vec<String>,
-    pub(super) amr: Vec<String>,
-    pub(super) auth_time: Millis,
-    pub(super) level: u8,
-    pub(super) expires_at: Millis,
-    pub(super) told: Option<Told>,
-}
-
-/// What a token does not say of its user.
-#[derive(Debug, Clone)]
-pub(super) struct Told {
-    pub(super) name: String,
-    pub(super) attributes: BTreeMap<String, String>,
-}
-
-/// What is held of a token.
+/// What is held of a token. What every verification looks at comes first, so that it lies in as few lines of the processor's cache as it can.
+#[repr(C)]
 pub(super) struct Entry {
     token: Token,
-    pub(super) known: Known,
-    /// The audience it was verified for; a session token has none.
-    audience: Option<Audience>,
-    /// The device it was verified from, where that was said.
-    fingerprint: Option<String>,
+    /// The board that says whether anything has changed, if there is one.
+    board: Option<(Arc<Board>, Watched)>,
     /// It has seen every change up to this.
     stamp: Stamp,
-    /// The board that says whether there was another, if there is one.
-    board: Option<(Arc<Board>, Watched)>,
+    expires_at: Millis,
     touch_after: Millis,
+    /// Whether the app's first audience is the one it was verified for, or it is a session token, which has none.
+    is_for_default: bool,
     touching: AtomicBool,
+    pub(super) bearer: Bearer,
+    /// The audience it was verified for; a session token has none.
+    audience: Option<String>,
+    /// The device it was verified from, where that was said.
+    fingerprint: Option<String>,
     bytes: usize,
 }
 
@@ -76,40 +57,43 @@ impl Entry {
         // An answer of another life of the daemon has nothing to do with this board.
         let board = board.filter(|board| board.life() == life);
         let fingerprint = question.context.and_then(|context| context.device_fingerprint.clone());
-        let known = known(identity);
+        let bearer = Bearer::told(identity);
         let watched = board.map(|board| {
-            let watched = board.watch(known.session, known.user);
+            let watched = board.watch(bearer.session_id(), bearer.user_id());
             (board, watched)
         });
-        Self { fingerprint, touch_after, ..Self::new(question, known, stamp, watched) }
+        Self { touch_after, fingerprint, ..Self::new(question, bearer, stamp, watched) }
     }
 
     /// What a token says of itself, once it is known to be genuine.
     pub(super) fn said(
         question: &Question<'_>,
-        known: Known,
+        bearer: Bearer,
         stamp: Stamp,
         board: (Arc<Board>, Watched),
     ) -> Self {
-        Self::new(question, known, stamp, Some(board))
+        Self::new(question, bearer, stamp, Some(board))
     }
 
     fn new(
         question: &Question<'_>,
-        known: Known,
+        bearer: Bearer,
         stamp: Stamp,
         board: Option<(Arc<Board>, Watched)>,
     ) -> Self {
-        let audience = (known.kind == SessionKind::Token).then(|| question.audience.clone());
+        let Audience { name, is_default } = question.audience.clone();
+        let audience = (bearer.kind() == SessionKind::Token).then_some(name);
         let mut entry = Self {
             token: Token::new(question.token.to_owned()),
             board,
-            known,
+            stamp,
+            expires_at: bearer.expires_at(),
+            touch_after: Millis::MAX,
+            is_for_default: is_default || audience.is_none(),
+            touching: AtomicBool::new(false),
+            bearer,
             audience,
             fingerprint: None,
-            stamp,
-            touch_after: Millis::MAX,
-            touching: AtomicBool::new(false),
             bytes: 0,
         };
         entry.bytes = entry.measure();
@@ -134,44 +118,40 @@ impl Entry {
 
     /// Whether it still stands, and by which time that was judged.
     #[inline]
-    pub(super) fn check(&self, now: Moment) -> Result<Millis, Ask> {
+    pub(super) fn check(&self, monotonic: u64) -> Result<Millis, Ask> {
         let (board, watched) = self.board.as_ref().ok_or(Ask::NoLease)?;
-        board.check(self.stamp, *watched, now.monotonic)?;
-        let time = now.wall.max(board.time());
-        if self.known.expires_at <= time { Err(Ask::Changed) } else { Ok(time) }
+        let time = board.check(self.stamp, *watched, monotonic)?;
+        if self.expires_at <= time { Err(Ask::Changed) } else { Ok(time) }
     }
 
     /// Whether it stands if nothing has changed since the daemon was last heard of, which was no longer ago than this.
-    pub(super) fn check_stale(&self, now: Moment, longest: Duration) -> bool {
-        use hallpass_protocol::board::Lease;
+    pub(super) fn check_stale(&self, monotonic: u64, longest: Duration) -> bool {
         let Some((board, watched)) = self.board.as_ref() else { return false };
-        let in_time = match board.lease(now.monotonic) {
+        let in_time = match board.lease(monotonic) {
             Lease::Good => true,
             Lease::Over(nanos) => Duration::from_nanos(nanos) <= longest,
             Lease::Closed | Lease::Impossible => false,
         };
-        let over = self.known.expires_at <= now.wall.max(board.time());
-        in_time && board.check_changes(self.stamp, *watched).is_ok() && !over
+        in_time
+            && board.check_changes(self.stamp, *watched).is_ok()
+            && self.expires_at > wall().max(board.time(monotonic))
     }
 
     /// Whether it is certainly over: worth forgetting.
-    pub(super) fn has_expired(&self, now: Moment) -> bool {
-        self.known.expires_at <= now.wall
+    pub(super) fn has_expired(&self) -> bool {
+        self.expires_at <= wall()
     }
 
     /// Whether it is enough for what is needed. If not, the daemon says why, in the words and with the code that belong to it.
     #[inline]
     pub(super) fn meets(&self, needs: &Needs, time: Millis) -> bool {
-        let known = &self.known;
-        let recent = |seconds| known.auth_time.plus(Duration::from_secs(seconds)) >= time;
-        let is_for = |audience: &Audience| match &needs.audience {
-            Some(named) => *named == audience.name,
-            None => audience.is_default,
-        };
-        self.audience.as_ref().is_none_or(is_for)
-            && needs.level.is_none_or(|level| known.level >= level)
+        let bearer = &self.bearer;
+        let recent = |seconds| bearer.auth_time().plus(Duration::from_secs(seconds)) >= time;
+        let is_for = |named: &String| self.audience.as_ref().is_none_or(|audience| audience == named);
+        needs.audience.as_ref().map_or(self.is_for_default, is_for)
+            && needs.level.is_none_or(|level| bearer.level() >= level)
             && needs.max_auth_age.is_none_or(recent)
-            && needs.roles.iter().all(|role| known.roles.contains(role))
+            && needs.roles.iter().all(|role| bearer.roles().contains(role))
     }
 
     /// Whether it was verified from the device that this request comes from.
@@ -193,27 +173,10 @@ impl Entry {
     }
 
     fn measure(&self) -> usize {
-        let known = &self.known;
-        let lists = known.roles.iter().chain(&known.amr).map(|text| text.len() + size_of::<String>());
-        let told = known.told.as_ref().map_or(0, |told| {
-            let pairs = told.attributes.iter().map(|(name, value)| name.len() + value.len() + 64);
-            told.name.len() + pairs.sum::<usize>()
-        });
-        size_of::<Self>() + self.token().len() + known.app.len() + lists.sum::<usize>() + told
-    }
-}
-
-fn known(identity: Identity) -> Known {
-    Known {
-        user: identity.user_id,
-        session: identity.session_id,
-        app: identity.app,
-        kind: identity.kind,
-        roles: identity.roles,
-        amr: identity.amr,
-        auth_time: identity.auth_time,
-        level: identity.level,
-        expires_at: identity.expires_at,
-        told: Some(Told { name: identity.name, attributes: identity.attributes }),
+        let told = [self.audience.as_ref().map(String::len), self.fingerprint.as_ref().map(String::len)];
+        size_of::<Self>()
+            + self.token().len()
+            + self.bearer.bytes()
+            + told.into_iter().flatten().sum::<usize>()
     }
 }

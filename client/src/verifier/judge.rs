@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use hallpass_protocol::auth::{Hello, Needs, PublishedKeys, SessionKind};
+use hallpass_protocol::auth::{Hello, Needs, PublishedKeys};
 use hallpass_protocol::board::{self, Ask};
 use hallpass_protocol::error::ErrorCode;
-use hallpass_protocol::jws::{AccessClaims, JwksError, KeySet, Refused};
-use hallpass_protocol::time::{Millis, Stamp};
+use hallpass_protocol::jws::{JwksError, KeySet, Refused};
+use hallpass_protocol::time::Stamp;
 
-use super::clock::Moment;
-use super::entry::{Audience, Board, Entry, Known, Question};
+use super::bearer::Bearer;
+use super::entry::{Audience, Board, Entry, Question};
 
 /// What the daemon has said of itself.
 pub(super) struct Judge {
@@ -62,7 +62,7 @@ impl Judge {
     }
 
     /// Judges an access token by its signature and the board.
-    pub(super) fn judge(&self, question: &Question<'_>, needs: &Needs, now: Moment) -> Judged {
+    pub(super) fn judge(&self, question: &Question<'_>, needs: &Needs, monotonic: u64) -> Judged {
         let Some(board) = &self.board else { return Judged::Ask(Ask::NoLease) };
         let asked_from_a_device =
             question.context.is_some_and(|context| context.device_fingerprint.is_some());
@@ -71,28 +71,28 @@ impl Judge {
             return Judged::Ask(Ask::Ahead);
         }
         // Neither good nor bad can be told by keys that are not the present ones.
-        if let Err(why) = board.check_lease(now.monotonic) {
+        if let Err(why) = board.check_lease(monotonic) {
             return Judged::Ask(why);
         }
         if board.keys() != self.version {
             return Judged::Ask(Ask::Keys);
         }
-        let time = now.wall.max(board.time());
+        let time = board.time(monotonic);
         let accepts = |audience: &str| audience == question.audience.name;
         let claims = match self.keys.verify_at(question.token, &self.issuer, accepts, time.as_secs()) {
             Ok(claims) => claims,
             Err(refused) => return Judged::Refused(code(refused)),
         };
         let stamp = Stamp(claims.stamp());
-        let Some(known) = known(claims) else { return Judged::Refused(ErrorCode::InvalidToken) };
-        if known.level > PLAIN_LEVEL {
+        let Some(bearer) = Bearer::said(claims) else { return Judged::Refused(ErrorCode::InvalidToken) };
+        if bearer.level() > PLAIN_LEVEL {
             return Judged::Ask(Ask::Ahead);
         }
-        let watched = board.watch(known.session, known.user);
-        if let Err(why) = board.check_first(stamp, watched, self.version, now.monotonic) {
+        let watched = board.watch(bearer.session_id(), bearer.user_id());
+        if let Err(why) = board.check_first(stamp, watched, self.version, monotonic) {
             return Judged::Ask(why);
         }
-        let entry = Entry::said(question, known, stamp, (Arc::clone(board), watched));
+        let entry = Entry::said(question, bearer, stamp, (Arc::clone(board), watched));
         if entry.meets(needs, time) { Judged::Good(Box::new(entry)) } else { Judged::Ask(Ask::Ahead) }
     }
 }
@@ -114,19 +114,4 @@ fn code(refused: Refused) -> ErrorCode {
         Refused::UnknownKey => ErrorCode::TokenStale,
         _ => ErrorCode::InvalidToken,
     }
-}
-
-fn known(claims: AccessClaims) -> Option<Known> {
-    Some(Known {
-        user: claims.sub.parse().ok()?,
-        session: claims.sid.parse().ok()?,
-        app: claims.client_id,
-        kind: SessionKind::Token,
-        roles: claims.roles,
-        amr: claims.amr,
-        auth_time: Millis::from_u64(claims.auth_time.checked_mul(1000)?),
-        level: claims.acr.parse().ok()?,
-        expires_at: Millis::from_u64(claims.exp.checked_mul(1000)?),
-        told: None,
-    })
 }

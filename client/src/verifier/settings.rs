@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cache::Cache;
+use super::near::Owner;
 use super::state::State;
 use super::{Verifier, agent};
 use crate::client::{Client, DEFAULT_DEADLINE};
@@ -27,13 +28,13 @@ impl Default for VerifierBuilder {
 }
 
 impl VerifierBuilder {
-    /// For how many tokens there is room, 32,768 by default. It takes up 16 bytes for each before any is there. More tokens than that push each
-    /// other out, and what was pushed out is verified anew.
+    /// For how many tokens there is room, 32,768 by default. More than that push out what came first, which is then verified anew.
     pub fn entries(self, entries: usize) -> Self {
         Self { entries, ..self }
     }
 
-    /// How much memory the tokens and what is known of them may take up, in bytes: 64 MiB by default.
+    /// How much memory the tokens and what is known of them may take up, in bytes: 64 MiB by default. Each thread that verifies can keep up to 1,024 of
+    /// them a while longer.
     pub fn bytes(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }
@@ -75,10 +76,8 @@ impl VerifierBuilder {
     where
         F: Future<Output = Result<Client, Error>>,
     {
-        // Without random bits somebody who can choose valid tokens could make them share a row, which costs time and nothing else.
-        let random = getrandom::u64().unwrap_or(0x9E37_79B9_7F4A_7C15);
-        let state = Arc::new(State::new(Cache::new(self.entries, self.bytes, random), self.stale_for));
+        let state = Arc::new(State::new(Cache::new(self.entries, self.bytes), self.stale_for));
         let jobs = agent::start(connect, Arc::clone(&state))?;
-        Ok(Verifier { state, jobs })
+        Ok(Verifier { state, jobs, owner: Owner::new() })
     }
 }

@@ -8,7 +8,6 @@ use hallpass_protocol::board::Ask;
 use tokio::sync::Notify;
 
 use super::cache::Cache;
-use super::clock::Moment;
 use super::judge::Judge;
 
 /// What all clones of a verifier share with the thread that asks for them.
@@ -71,14 +70,14 @@ impl State {
     }
 
     /// Notes whether a question was answered.
-    pub(super) fn heard(&self, answered: bool, now: Moment) {
-        self.silent_at.store(if answered { 0 } else { now.monotonic }, Relaxed);
+    pub(super) fn heard(&self, answered: bool, monotonic: u64) {
+        self.silent_at.store(if answered { 0 } else { monotonic }, Relaxed);
     }
 
     /// Whether the last question went without an answer just now, so that the next one need not be waited for.
-    pub(super) fn is_silent(&self, now: Moment) -> bool {
+    pub(super) fn is_silent(&self, monotonic: u64) -> bool {
         let at = self.silent_at.load(Relaxed);
-        at != 0 && now.monotonic.saturating_sub(at) < SILENT_NANOS
+        at != 0 && monotonic.saturating_sub(at) < SILENT_NANOS
     }
 
     /// How often the daemon was asked, by reason.

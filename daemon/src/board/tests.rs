@@ -53,7 +53,7 @@ fn read(board: &Board) -> Reader<ReadMapping> {
 }
 
 fn check(reader: &Reader<ReadMapping>, stamp: u64) -> Result<(), Ask> {
-    reader.check(Stamp(stamp), reader.watch(SESSION, USER), monotonic_nanos())
+    reader.check(Stamp(stamp), reader.watch(SESSION, USER), monotonic_nanos()).map(drop)
 }
 
 #[test]

@@ -7,6 +7,9 @@ use super::{LEASE, Memory, word};
 use crate::id::{SessionId, UserId};
 use crate::time::{Millis, Stamp};
 
+/// The length of a lease in nanoseconds.
+const LEASE_NANOS: u64 = LEASE.as_secs() * 1_000_000_000;
+
 /// Why the board does not vouch for something: the daemon is to be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ask {
@@ -92,10 +95,21 @@ impl<M: Memory> Reader<M> {
         Watched { session: self.header.slot(session.as_bytes()), user: self.header.slot(user.as_bytes()) }
     }
 
-    /// The daemon's time, which no expiry may be judged earlier than.
+    /// The daemon's time at this moment of `CLOCK_MONOTONIC`, in nanoseconds: what it was when it last extended its lease, and what has gone by since.
+    ///
+    /// It is never behind the daemon's own by more than a step of the wall clock that is younger than a second.
+    #[inline]
     #[must_use]
-    pub fn time(&self) -> Millis {
-        Millis::from_u64(self.memory.load(word::TIME, Acquire))
+    pub fn time(&self, monotonic: u64) -> Millis {
+        // The lease first: a time that is newer than the lease makes what is added too much, which ends things early and never late.
+        self.time_since(self.memory.load(word::LEASE, Acquire), monotonic)
+    }
+
+    #[inline]
+    fn time_since(&self, lease: u64, monotonic: u64) -> Millis {
+        let since = monotonic.saturating_sub(lease.saturating_sub(LEASE_NANOS));
+        let time = self.memory.load(word::TIME, Acquire).saturating_add(since / 1_000_000);
+        Millis::from_u64(time)
     }
 
     /// Which start of the daemon writes it.
@@ -113,24 +127,28 @@ impl<M: Memory> Reader<M> {
     /// Whether the board may be believed at this moment of `CLOCK_MONOTONIC`, in nanoseconds.
     #[inline]
     pub fn lease(&self, monotonic: u64) -> Lease {
-        let until = self.memory.load(word::LEASE, Acquire);
-        let reach = u64::try_from(LEASE.as_nanos()).unwrap_or(u64::MAX);
+        Self::judge(self.memory.load(word::LEASE, Acquire), monotonic)
+    }
+
+    #[inline]
+    fn judge(until: u64, monotonic: u64) -> Lease {
         match until.checked_sub(monotonic) {
             _ if until == 0 => Lease::Closed,
             None | Some(0) => Lease::Over(monotonic - until),
-            Some(ahead) if ahead <= reach => Lease::Good,
+            Some(ahead) if ahead <= LEASE_NANOS => Lease::Good,
             Some(_) => Lease::Impossible,
         }
     }
 
-    /// Whether an answer of the daemon that bears this stamp still stands.
+    /// Whether an answer of the daemon that bears this stamp still stands, and by which time that was judged.
     ///
     /// # Errors
     /// Why it does not, or may not.
     #[inline]
-    pub fn check(&self, stamp: Stamp, watched: Watched, monotonic: u64) -> Result<(), Ask> {
-        self.check_lease(monotonic)?;
-        self.check_changes(stamp, watched)
+    pub fn check(&self, stamp: Stamp, watched: Watched, monotonic: u64) -> Result<Millis, Ask> {
+        let lease = self.check_lease(monotonic)?;
+        self.check_changes(stamp, watched)?;
+        Ok(self.time_since(lease, monotonic))
     }
 
     /// Whether an access token that was not seen before and bears this stamp may be judged here, with a key set of this version.
@@ -156,14 +174,15 @@ impl<M: Memory> Reader<M> {
         self.check_changes(stamp, watched)
     }
 
-    /// Whether the board may be believed at this moment of `CLOCK_MONOTONIC`, in nanoseconds.
+    /// Whether the board may be believed at this moment of `CLOCK_MONOTONIC`, in nanoseconds, and until when.
     ///
     /// # Errors
     /// That the board may not be believed now.
     #[inline]
-    pub fn check_lease(&self, monotonic: u64) -> Result<(), Ask> {
-        match self.lease(monotonic) {
-            Lease::Good => Ok(()),
+    pub fn check_lease(&self, monotonic: u64) -> Result<u64, Ask> {
+        let until = self.memory.load(word::LEASE, Acquire);
+        match Self::judge(until, monotonic) {
+            Lease::Good => Ok(until),
             Lease::Over(_) | Lease::Impossible => Err(Ask::NoLease),
             Lease::Closed => Err(Ask::Closed),
         }
