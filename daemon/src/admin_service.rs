@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hallpass_protocol::admin::{
-    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo,
+    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, Reseal,
     RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::SessionId;
 use hallpass_protocol::limits::{AUDIT_PER_PAGE, REVOCATIONS_PER_PAGE, USERS_PER_PAGE};
-use hallpass_protocol::secret::{Password, Token};
+use hallpass_protocol::secret::{NewMasterKey, Password, Token};
 use tarpc::context;
 
 use crate::auth_service::context::code_hash;
@@ -25,6 +25,7 @@ use crate::domain::effect::Outcome;
 use crate::domain::keyset::{Key, KeyKind, KeyState};
 use crate::domain::policy::{Operation, Permit, Principal, admit};
 use crate::domain::revocation::Target;
+use crate::keys::MasterKey;
 use crate::shared::{Shared, unreadable};
 use crate::store::{AuditRecord, Listed};
 
@@ -159,6 +160,14 @@ impl Admin for AdminService {
 
     async fn user_import(self, _: context::Context, request: ImportUser) -> Answer<ImportReport> {
         guarded(self.import_user(request)).await
+    }
+
+    async fn key_reseal(self, _: context::Context, new_key: Option<NewMasterKey>) -> Answer<Reseal> {
+        guarded(async {
+            let given = new_key.map(|key| MasterKey::from_bytes(key.expose()));
+            self.shared.reseal(self.admit()?, given).await
+        })
+        .await
     }
 }
 

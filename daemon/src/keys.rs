@@ -5,7 +5,7 @@
 mod master;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ed25519_dalek::{Signer, SigningKey};
@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use crate::domain::command::ActiveKeys;
 use crate::domain::effect::AccessPlan;
 use crate::domain::keyset::{self, Key, KeyKind, KeyState};
+use crate::domain::reseal::{Bridge, MasterId, Resealed};
 use crate::entropy::{Entropy, NoEntropy};
 use master::Place;
 
@@ -45,9 +46,21 @@ pub(crate) enum KeyError {
     File(String),
     /// The keys do not open under this master key.
     #[error(
-        "the keys in the database do not open under this master key; it is another database's, or one of the two is damaged"
+        "the keys in the database do not open under this master key; it is another database's or of another time, or one of the two is damaged"
     )]
     Unseal,
+    /// The keys were put under another master key in the place of this one.
+    #[error(
+        "the master key {path} was replaced on {at} and opens the database no more; put the one in its place that took it then",
+        path = path.display(),
+        at = humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + std::time::Duration::from_millis(at.as_u64()))
+    )]
+    Replaced {
+        /// Where it lies.
+        path: PathBuf,
+        /// When another took its place.
+        at: Millis,
+    },
     /// No randomness.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -66,6 +79,51 @@ impl Sealer {
         Self { master, database, entropy }
     }
 
+    /// What tells its master key apart.
+    pub(crate) fn id(&self) -> MasterId {
+        self.master.id()
+    }
+
+    /// Puts its master key in this file, over one that lies there. See [`MasterKey::put_at`].
+    pub(crate) fn put_at(&self, path: &Path) -> Result<(), KeyError> {
+        self.master.put_at(path)
+    }
+
+    /// The same under another master key.
+    pub(crate) fn under(&self, master: MasterKey) -> Self {
+        Self::new(master, self.database, self.entropy.clone())
+    }
+
+    /// The way from the master key of this sealer to the one of another.
+    pub(crate) fn bridge_to(&self, other: &Self) -> Result<Bridge, KeyError> {
+        let sealed = self.master.seal_master(&other.master, &self.database, &self.entropy)?;
+        Ok(Bridge { from: self.id(), sealed })
+    }
+
+    /// The sealer at the other end of a bridge, which must begin here.
+    pub(crate) fn cross(&self, bridge: &Bridge) -> Result<Self, KeyError> {
+        Ok(self.under(self.master.unseal_master(&bridge.sealed, &self.database)?))
+    }
+
+    /// Every key, taken out of the seal of this sealer and put under that of another.
+    pub(crate) fn reseal(&self, keys: &[Key], to: &Self) -> Result<Resealed, KeyError> {
+        let reseal = |key: &Key| {
+            let secret = self.unseal(key)?;
+            let sealed = to.master.seal(&to.place(key.kind, key.number), secret.as_ref(), &to.entropy)?;
+            Ok((key.kind, key.number, sealed))
+        };
+        let keys = keys.iter().map(reseal).collect::<Result<_, KeyError>>()?;
+        Ok(Resealed { from: self.id(), to: to.id(), keys })
+    }
+
+    fn unseal(&self, key: &Key) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyError> {
+        self.master.unseal(&self.place(key.kind, key.number), &key.sealed)
+    }
+
+    fn place(&self, kind: KeyKind, number: u16) -> Place<'_> {
+        Place::Key { database: &self.database, kind, number }
+    }
+
     /// A new active key for a place of its kind.
     pub(crate) fn make(&self, kind: KeyKind, number: u16, created: Millis) -> Result<Key, KeyError> {
         let secret = Zeroizing::new(self.entropy.bytes::<KEY_BYTES>()?);
@@ -73,8 +131,7 @@ impl Sealer {
             KeyKind::Mac => String::new(),
             KeyKind::Signing => jws::thumbprint(SigningKey::from_bytes(&secret).verifying_key().as_bytes()),
         };
-        let place = Place { database: &self.database, kind, number };
-        let sealed = self.master.seal(&place, secret.as_ref(), &self.entropy)?;
+        let sealed = self.master.seal(&self.place(kind, number), secret.as_ref(), &self.entropy)?;
         Ok(Key { kind, number, state: KeyState::Active, created, kid: thumbprint, sealed })
     }
 
@@ -90,8 +147,7 @@ impl Sealer {
         };
         let mut published = Vec::new();
         for key in keys {
-            let place = Place { database: &self.database, kind: key.kind, number: key.number };
-            let secret = self.master.unseal(&place, &key.sealed)?;
+            let secret = self.unseal(key)?;
             match key.kind {
                 KeyKind::Mac => drop(opened.macs.insert(MacKeyId(key.number), MacKeys::derive(&secret))),
                 KeyKind::Signing => {
@@ -125,16 +181,23 @@ pub(crate) struct KeyRing {
 
 /// The keys of the running daemon: the ring of this moment, and what makes the next one.
 pub(crate) struct Keys {
-    sealer: Sealer,
+    sealers: RwLock<Sealers>,
     issuer: String,
     ring: RwLock<Arc<KeyRing>>,
+}
+
+/// What seals keys now, and what may from the next change on.
+struct Sealers {
+    now: Arc<Sealer>,
+    next: Option<Arc<Sealer>>,
 }
 
 impl Keys {
     /// Opens every key of the database.
     pub(crate) fn open(sealer: Sealer, keys: &[Key], issuer: &str, version: Stamp) -> Result<Self, KeyError> {
         let ring = RwLock::new(Arc::new(sealer.open(keys, issuer, version)?));
-        Ok(Self { sealer, issuer: issuer.to_owned(), ring })
+        let sealers = RwLock::new(Sealers { now: Arc::new(sealer), next: None });
+        Ok(Self { sealers, issuer: issuer.to_owned(), ring })
     }
 
     /// The ring of this moment.
@@ -143,13 +206,26 @@ impl Keys {
     }
 
     /// What makes keys.
-    pub(crate) fn sealer(&self) -> &Sealer {
-        &self.sealer
+    pub(crate) fn sealer(&self) -> Arc<Sealer> {
+        Arc::clone(&self.sealers.read().unwrap_or_else(PoisonError::into_inner).now)
+    }
+
+    /// Has this one too open keys that have changed. Once it does, it takes the place of the other.
+    pub(crate) fn expect(&self, next: Arc<Sealer>) {
+        self.sealers.write().unwrap_or_else(PoisonError::into_inner).next = Some(next);
     }
 
     /// Takes the keys as they are on disk now. Keys that cannot be opened are not taken: then the old ones go on.
     pub(crate) fn replace(&self, keys: &[Key], version: Stamp) {
-        match self.sealer.open(keys, &self.issuer, version) {
+        let mut sealers = self.sealers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut opened = sealers.now.open(keys, &self.issuer, version);
+        if let (Err(_), Some(next)) = (&opened, sealers.next.clone()) {
+            opened = next.open(keys, &self.issuer, version);
+            if opened.is_ok() {
+                *sealers = Sealers { now: next, next: None };
+            }
+        }
+        match opened {
             Ok(ring) => *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring),
             Err(error) => tracing::error!(%error, "changed keys cannot be opened; restart hallpassd"),
         }

@@ -21,6 +21,7 @@ use crate::entropy::Entropy;
 use crate::keys::Keys;
 use crate::listener::Places;
 use crate::password::Hasher;
+use crate::reseal::MasterFile;
 use crate::store::{Snapshot, Store, StoreError, Writer};
 
 /// What every connection works with.
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) binding: Binding,
     pub(crate) key_policy: KeyPolicy,
     pub(crate) state_dir: PathBuf,
+    pub(crate) master_file: MasterFile,
+    pub(crate) resealing: tokio::sync::Mutex<()>,
     pub(crate) started: Millis,
     /// Names this start of the daemon: see [`Board::open`].
     pub(crate) life: Stamp,
@@ -56,11 +59,13 @@ impl Shared {
     pub(crate) async fn rotate(&self, permit: Permit, kind: KeyKind, emergency: bool) -> Result<(), Refusal> {
         let keys = self.snapshot()?.keys().map_err(unreadable)?;
         let number = keyset::next_number(&keys, kind).ok_or(ErrorCode::Internal)?;
-        let new = self.keys.sealer().make(kind, number, self.clock.now()).map_err(|error| {
+        let sealer = self.keys.sealer();
+        let new = sealer.make(kind, number, self.clock.now()).map_err(|error| {
             tracing::error!(%error, "a new key could not be made");
             Refusal::new(ErrorCode::Unavailable)
         })?;
-        self.write(permit, Command::RotateKey { new: Box::new(new), emergency }).await.map(|_| ())
+        let rotate = Command::RotateKey { new: Box::new(new), under: sealer.id(), emergency };
+        self.write(permit, rotate).await.map(|_| ())
     }
 
     /// Moves keys on whose time has come, and brings in those that are due.

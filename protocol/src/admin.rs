@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Answer, Revoked, SessionPage};
 use crate::id::{SessionId, UserId};
-use crate::secret::{Password, Token};
+use crate::secret::{NewMasterKey, Password, Token};
 use crate::time::{Millis, Stamp};
 
 /// What an administrator asks of the daemon.
@@ -54,6 +54,9 @@ pub trait Admin {
     async fn key_rotate(request: RotateKey) -> Answer<Vec<KeyInfo>>;
     /// Adds a user with a password hash that another program has made, or looks whether that could be done.
     async fn user_import(request: ImportUser) -> Answer<ImportReport>;
+    /// Seals every key in the database under another master key: one that the daemon makes and puts in its place, or this one, which the caller
+    /// puts there.
+    async fn key_reseal(new_key: Option<NewMasterKey>) -> Answer<Reseal>;
 }
 
 /// How the daemon is doing.
@@ -181,6 +184,15 @@ pub struct RotateKey {
     pub mac: bool,
     /// The old keys are gone at once: every access token ends or, with `mac`, every session.
     pub emergency: bool,
+}
+
+/// What became of a change of the master key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reseal {
+    /// Where the daemon reads its master key.
+    pub master_key: String,
+    /// Whether the new key is in force. Otherwise it is from the next start on that finds it in its place, and until then the old one is.
+    pub done: bool,
 }
 
 /// A key as an administrator sees it.

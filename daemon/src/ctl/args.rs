@@ -56,7 +56,7 @@ pub(super) enum Verb {
     /// List what was taken back lately
     #[command(subcommand)]
     Revocation(RevocationVerb),
-    /// List and rotate keys, print the public ones
+    /// List, rotate and reseal keys, print the public ones
     #[command(subcommand)]
     Key(KeyVerb),
     /// Read the audit chain
@@ -105,6 +105,20 @@ stays as they are, so an import can be run again.
 Examples:
   hallpass user import users.jsonl --dry-run
   psql -Atc \"select json_build_object('name', login, 'hash', pw) from users\" | hallpass user import -";
+
+const RESEAL_EXAMPLES: &str = "\
+Sessions and tokens go on. A copy of the database made before still opens with the old key,
+so keep that as long as you keep the copy.
+
+Where the daemon made its master key itself, it makes another and puts it in its place:
+  hallpass key reseal
+
+Where you gave it one, as a file of the configuration or a credential of systemd, make the next,
+put it in the place of the old one, and restart the daemon. Until then the old one counts:
+  (umask 077; head -c 32 /dev/urandom >/etc/hallpass/master.key.new)
+  hallpass key reseal --new-key /etc/hallpass/master.key.new
+  mv /etc/hallpass/master.key.new /etc/hallpass/master.key
+  systemctl restart hallpassd";
 
 /// Stands for `-`: the token is the first line of stdin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -340,6 +354,16 @@ pub(super) enum KeyVerb {
     List,
     /// Bring in a new key; the old ones verify until their last tokens are over
     Rotate(RotateArgs),
+    /// Change the master key that seals the others
+    #[command(after_long_help = RESEAL_EXAMPLES)]
+    Reseal(ResealArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResealArgs {
+    /// Take this key, 32 bytes in a file of yours or on stdin (`-`), instead of having the daemon make one
+    #[arg(long, value_name = "FILE")]
+    pub(super) new_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

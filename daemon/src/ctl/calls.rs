@@ -10,7 +10,7 @@ use hallpass_protocol::paths::admin_socket_beside;
 
 use super::args::{
     AddArgs, AuditVerb, Cli, CodeArgs, KeyVerb, LoginArgs, NameArg, PasswdArgs, RefreshArgs, RemoveArgs,
-    RevocationVerb, RevokeArgs, RolesArgs, RotateArgs, SessionVerb, UserVerb, Verb, VerifyArgs,
+    ResealArgs, RevocationVerb, RevokeArgs, RolesArgs, RotateArgs, SessionVerb, UserVerb, Verb, VerifyArgs,
 };
 use super::failure::Failure;
 use super::import;
@@ -38,6 +38,7 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
             Ok(render::keys().page(out, &keys)?)
         }
         Verb::Key(KeyVerb::Rotate(args)) => key_rotate(args, &socket, out).await,
+        Verb::Key(KeyVerb::Reseal(args)) => key_reseal(args, &socket, out).await,
         Verb::Key(KeyVerb::Jwks) => Ok(out.jwks(&socket.admin().await?.key_jwks().await?)?),
         Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count.get(), after, &socket, out).await,
     }
@@ -191,6 +192,11 @@ async fn key_rotate(args: RotateArgs, socket: &Socket<'_>, out: &mut Out<'_>) ->
     let rotate = RotateKey { mac: args.mac, emergency: args.emergency };
     let keys = socket.admin().await?.key_rotate(rotate).await?;
     Ok(render::keys().page(out, &keys)?)
+}
+
+async fn key_reseal(args: ResealArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let new_key = args.new_key.as_deref().map(input::new_master_key).transpose()?;
+    Ok(out.resealed(&socket.admin().await?.key_reseal(new_key).await?)?)
 }
 
 async fn revocation_list(socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {

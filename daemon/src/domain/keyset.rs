@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::time::Millis;
 use hallpass_protocol::token::MacKeyId;
 
 use super::command::{ActiveKeys, Case};
 use super::effect::{Decision, Effect, Event, Outcome};
+use super::reseal::{MasterId, overtaken};
 use super::revocation::CutOffs;
 
 /// What a key is for. The numbers are stored.
@@ -105,11 +105,11 @@ pub(crate) fn due(keys: &[Key], policy: &KeyPolicy, now: Millis) -> Vec<KeyKind>
 
 /// Brings a new key in. A signing key waits for its time; a MAC key needs no publishing, so it is active at once. In an emergency the new key is
 /// active at once and all others of its kind are gone: with them every access token or, for MAC keys, every session.
-pub(crate) fn rotate(new: &Key, emergency: bool, case: &Case<'_>) -> Decision {
+pub(crate) fn rotate(new: &Key, under: MasterId, emergency: bool, case: &Case<'_>) -> Decision {
     let keys = &case.facts.keyset;
-    if next_number(keys, new.kind) != Some(new.number) {
-        // Another rotation came in between; this key was sealed for a place that is taken.
-        return Decision::refused(Event::KeyRotate, Refusal::new(ErrorCode::Busy));
+    if next_number(keys, new.kind) != Some(new.number) || !case.facts.master.is_under(under) {
+        // Another change came in between: this key was sealed for a place that is taken, or under a master key that is replaced.
+        return overtaken(Event::KeyRotate);
     }
     let same = || keys.iter().filter(|key| key.kind == new.kind);
     let state = match new.kind {
@@ -177,6 +177,9 @@ mod tests {
     use crate::domain::command::Command;
     use crate::domain::fixture::{MINUTE, World};
     use KeyKind::{Mac, Signing};
+    use hallpass_protocol::error::ErrorCode;
+
+    const UNDER: MasterId = MasterId([1; 8]);
 
     fn key(kind: KeyKind, number: u16, state: KeyState) -> Key {
         let sealed = Sealed { nonce: [0; 24], bytes: vec![1] };
@@ -216,7 +219,7 @@ mod tests {
         fn rotate(&mut self, kind: KeyKind, emergency: bool) -> Decision {
             let number = next_number(&self.facts.keyset, kind).unwrap();
             let new = key(kind, number, KeyState::Active);
-            self.keys(&Command::RotateKey { new: Box::new(new), emergency })
+            self.keys(&Command::RotateKey { new: Box::new(new), under: UNDER, emergency })
         }
 
         fn states(&self, kind: KeyKind) -> Vec<(u16, KeyState)> {
@@ -279,7 +282,11 @@ mod tests {
         assert!(world.rotate(Signing, false).outcome.is_ok());
         assert!(world.rotate(Signing, false).outcome.is_ok());
         assert_eq!(world.states(Signing).iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 3]);
-        let late = Command::RotateKey { new: Box::new(key(Signing, 3, KeyState::Active)), emergency: false };
+        let late = Command::RotateKey {
+            new: Box::new(key(Signing, 3, KeyState::Active)),
+            under: UNDER,
+            emergency: false,
+        };
         let refused = world.keys(&late);
         assert_eq!((refused.outcome.unwrap_err().code, refused.effects.len()), (ErrorCode::Busy, 0));
     }

@@ -32,6 +32,7 @@ pub(crate) fn raised(effect: &Effect) -> Option<Raise> {
         Effect::NoteUse(..)
         | Effect::OpenSession(_)
         | Effect::PutKey(_)
+        | Effect::PutMaster(_)
         | Effect::ReserveName { .. }
         | Effect::ForgetRevocation(_)
         | Effect::MoveDeadline { .. }

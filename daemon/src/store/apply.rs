@@ -6,7 +6,7 @@ use hallpass_protocol::time::Stamp;
 use super::StoreError;
 use super::records::{Listed, NameRecord, failures_key, key_key, listed_key, pair};
 use super::rows::WriterRows;
-use super::schema::{META_CUT_OFFS, Table};
+use super::schema::{META_CUT_OFFS, META_MASTER, Table};
 use crate::domain::effect::Effect;
 use crate::domain::revocation::Reason;
 use crate::domain::session::{Cold, Session};
@@ -98,6 +98,7 @@ fn apply_one(rows: &mut WriterRows<'_>, effect: &Effect) -> Result<(), StoreErro
         }
         Effect::PutKey(key) => rows.put(Table::Keys, &key_key(key.kind, key.number), key),
         Effect::RemoveKey(kind, number) => rows.remove(Table::Keys, &key_key(*kind, *number)),
+        Effect::PutMaster(master) => rows.put(Table::Meta, META_MASTER, master),
         Effect::PutCutOffs(cut_offs) => rows.put(Table::Meta, META_CUT_OFFS, cut_offs),
     }
 }

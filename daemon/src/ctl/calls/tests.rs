@@ -46,6 +46,7 @@ async fn each_command_asks_the_admin_service_for_what_it_says() {
             "2 sessions ended.",
         ),
         ("key jwks", "key_jwks", r#"{"keys":[]}"#),
+        ("key reseal", "key_reseal None", "lies in /somewhere/master.key"),
     ] {
         let (outcome, calls) = run(&fake, line).await;
         let text = outcome.unwrap();

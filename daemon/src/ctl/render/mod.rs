@@ -7,15 +7,15 @@ pub(super) mod text;
 use std::fs::File;
 use std::io::{self, Write};
 
-use hallpass_client::admin::{AuditEntry, Code, KeyInfo, RevocationEntry, Status, UserInfo};
+use hallpass_client::admin::{AuditEntry, Code, KeyInfo, Reseal, RevocationEntry, Status, UserInfo};
 use hallpass_protocol::auth::{Grant, GrantedTokens, Identity, Revoked, SessionInfo};
 use hallpass_protocol::time::Millis;
 use serde::Serialize;
 
 use super::failure::Fault;
 use json::{
-    AuditView, CodeView, ErrorView, GrantView, IdentityView, KeyView, RevocationView, RevokedView,
-    SessionView, StatusView, UserView,
+    AuditView, CodeView, ErrorView, GrantView, IdentityView, KeyView, ResealView, RevocationView,
+    RevokedView, SessionView, StatusView, UserView,
 };
 use table::{Column, Table, block};
 use text::{distance, moment, neutral, neutral_json, stamp};
@@ -167,6 +167,27 @@ impl Out<'_> {
             0 => writeln!(self.to, "No session ended: there was none alive."),
             1 => writeln!(self.to, "1 session ended."),
             count => writeln!(self.to, "{count} sessions ended."),
+        }
+    }
+
+    /// What became of a change of the master key, and what to do next.
+    pub(super) fn resealed(&mut self, reseal: &Reseal) -> io::Result<()> {
+        if self.json {
+            return self.object(&ResealView::from(reseal));
+        }
+        let place = neutral(&reseal.master_key);
+        if reseal.done {
+            writeln!(
+                self.to,
+                "Every key is sealed under a new master key, which lies in {place}.\n\
+                 Next: keep a copy of it apart from the database. Copies of the database made before need the old one."
+            )
+        } else {
+            writeln!(
+                self.to,
+                "The new master key may take the place of the old one, which counts until then.\n\
+                 Next: put it where the daemon's {place} comes from, and restart hallpassd."
+            )
         }
     }
 
