@@ -25,7 +25,7 @@ use crate::link::{Link, Repeat};
 
 /// An administrator's way to the daemon. Its connection behaves like that of a [`Client`](crate::Client).
 ///
-/// What only reads, and [`AdminClient::revoke`], is asked once more when the connection breaks; other changes are not.
+/// What only reads, [`AdminClient::revoke`] and [`AdminClient::key_retire`] are asked once more when the connection breaks; other changes are not.
 #[derive(Clone)]
 pub struct AdminClient {
     link: Arc<Link<AdminCalls>>,
@@ -222,11 +222,21 @@ impl AdminClient {
     /// keeps durably already and puts in its place afterwards.
     ///
     /// # Errors
-    /// [`ErrorCode::InvalidRequest`](hallpass_protocol::error::ErrorCode::InvalidRequest) where none was given and the master key is not the
+    /// [`ErrorCode::InvalidRequest`](crate::ErrorCode::InvalidRequest) where none was given and the master key is not the
     /// daemon's to replace. Whatever else fails, the old or the new key opens the database, whichever lies in its place.
     pub async fn key_reseal(&self, new_key: Option<NewMasterKey>) -> Result<Reseal, Error> {
         let request = || AdminRequest::KeyReseal { new_key: new_key.clone() };
         self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::KeyReseal)).await
+    }
+
+    /// Takes back the signing key of this `kid`, and lists the keys there are then. When this returns, no verification accepts a token that it signed.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`](crate::ErrorCode::NotFound) for a key that is not known, or no longer.
+    pub async fn key_retire(&self, kid: impl Into<String>) -> Result<Vec<KeyInfo>, Error> {
+        let kid = kid.into();
+        let request = || AdminRequest::KeyRetire { kid: kid.clone() };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::KeyRetire)).await
     }
 
     /// The newest audit entries, or those after a number, oldest first.

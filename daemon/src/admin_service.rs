@@ -162,6 +162,14 @@ impl Admin for AdminService {
         guarded(self.import_user(request)).await
     }
 
+    async fn key_retire(self, _: context::Context, kid: String) -> Answer<Vec<KeyInfo>> {
+        guarded(async {
+            self.shared.retire(self.admit()?, kid).await?;
+            self.list_keys()
+        })
+        .await
+    }
+
     async fn key_reseal(self, _: context::Context, new_key: Option<NewMasterKey>) -> Answer<Reseal> {
         guarded(async {
             let given = new_key.map(|key| MasterKey::from_bytes(key.expose()));
@@ -337,6 +345,7 @@ fn key_info(key: Key) -> KeyInfo {
         KeyState::Next(at) => ("next", Some(at)),
         KeyState::Active => ("active", None),
         KeyState::Retired(until) => ("retired", Some(until)),
+        KeyState::Revoked(until) => ("revoked", Some(until)),
     };
     let kind = key.kind.as_str().to_owned();
     KeyInfo { kind, number: key.number, kid: key.kid, state: state.to_owned(), created: key.created, until }
@@ -347,6 +356,7 @@ fn revocation(key: RevocationKey, what: Listed) -> RevocationEntry {
         Listed::Session(session) => ("session", session.to_string()),
         Listed::User(user) => ("user", user.to_string()),
         Listed::App(app) => ("app", app),
+        Listed::Key(kid) => ("key", kid),
         Listed::Everything => ("everything", String::new()),
     };
     RevocationEntry { key, kind: kind.to_owned(), id }

@@ -112,7 +112,8 @@ impl Sealer {
             let sealed = to.master.seal(&to.place(key.kind, key.number), secret.as_ref(), &to.entropy)?;
             Ok((key.kind, key.number, sealed))
         };
-        let keys = keys.iter().map(reseal).collect::<Result<_, KeyError>>()?;
+        let keys =
+            keys.iter().filter(|key| !key.is_revoked()).map(reseal).collect::<Result<_, KeyError>>()?;
         Ok(Resealed { from: self.id(), to: to.id(), keys })
     }
 
@@ -146,7 +147,7 @@ impl Sealer {
             issuer: issuer.to_owned(),
         };
         let mut published = Vec::new();
-        for key in keys {
+        for key in keys.iter().filter(|key| !key.is_revoked()) {
             let secret = self.unseal(key)?;
             match key.kind {
                 KeyKind::Mac => drop(opened.macs.insert(MacKeyId(key.number), MacKeys::derive(&secret))),

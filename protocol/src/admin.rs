@@ -57,6 +57,8 @@ pub trait Admin {
     /// Seals every key in the database under another master key: one that the daemon makes and puts in its place, or this one, which the caller
     /// puts there.
     async fn key_reseal(new_key: Option<NewMasterKey>) -> Answer<Reseal>;
+    /// Takes back the signing key of this `kid`: the next verification refuses every access token that it signed. Another key signs from then on.
+    async fn key_retire(kid: String) -> Answer<Vec<KeyInfo>>;
 }
 
 /// How the daemon is doing.
@@ -204,11 +206,11 @@ pub struct KeyInfo {
     pub number: u16,
     /// The `kid` of a signing key.
     pub kid: String,
-    /// `next`, `active` or `retired`.
+    /// `next`, `active`, `retired` or `revoked`.
     pub state: String,
     /// When it was made.
     pub created: Millis,
-    /// When it becomes active, or verifies no more.
+    /// When it becomes active, verifies no more, or is no longer listed.
     pub until: Option<Millis>,
 }
 
@@ -226,7 +228,7 @@ pub struct RevocationKey {
 pub struct RevocationEntry {
     /// Where it stands.
     pub key: RevocationKey,
-    /// What: `session`, `user`, `app` or `everything`.
+    /// What: `session`, `user`, `app`, `key` or `everything`.
     pub kind: String,
     /// Which: its identifier or name, as tokens carry it; empty for everything.
     pub id: String,

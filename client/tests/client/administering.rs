@@ -31,8 +31,10 @@ async fn reads_and_revocations_are_asked_again() {
     assert_eq!(client.user_show("alice").await.unwrap().name, "alice");
     fake.will([Act::HangUp]);
     assert_eq!(client.revoke(RevokeTarget::All).await.unwrap().sessions, 1);
-    assert_eq!(fake.calls(), ["user_show", "user_show", "revoke", "revoke"]);
-    assert_eq!(fake.connections(), 3);
+    fake.will([Act::HangUp]);
+    assert!(client.key_retire("kid").await.unwrap().is_empty());
+    assert_eq!(fake.calls(), ["user_show", "user_show", "revoke", "revoke", "key_retire", "key_retire"]);
+    assert_eq!(fake.connections(), 4);
 }
 
 #[tokio::test]
@@ -200,6 +202,11 @@ impl Admin for Administering {
     async fn key_reseal(self, _: Context, _: Option<NewMasterKey>) -> Answer<Reseal> {
         self.0.play("key_reseal").await?;
         Ok(Reseal { master_key: "/master.key".to_owned(), done: true })
+    }
+
+    async fn key_retire(self, _: Context, _: String) -> Answer<Vec<KeyInfo>> {
+        self.0.play("key_retire").await?;
+        Ok(Vec::new())
     }
 
     async fn revocation_list(self, _: Context, _: Option<RevocationKey>) -> Answer<Vec<RevocationEntry>> {

@@ -47,7 +47,7 @@ pub(super) enum Verb {
     /// Exchange a refresh token for the next one
     #[command(after_long_help = REFRESH_EXAMPLES)]
     Refresh(RefreshArgs),
-    /// End sessions
+    /// End sessions, or what a key has signed
     #[command(after_long_help = REVOKE_EXAMPLES, override_usage = REVOKE_USAGE)]
     Revoke(RevokeArgs),
     /// List sessions
@@ -83,8 +83,7 @@ Examples:
   hallpass refresh                                   # asks for the token
   printf '%s\\n' \"$T\" | hallpass refresh - --json";
 
-const REVOKE_USAGE: &str =
-    "hallpass revoke [OPTIONS] <--token [-] | --session <ID> | --user <NAME> | --app <APP> | --all>";
+const REVOKE_USAGE: &str = "hallpass revoke [OPTIONS] <--token [-] | --session <ID> | --user <NAME> | --app <APP> | --key <KID> | --all>";
 
 const REVOKE_EXAMPLES: &str = "\
 When the command returns, no app on this host accepts the sessions any more.
@@ -304,7 +303,7 @@ pub(super) struct RefreshArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("target").required(true).args(["token", "session", "user", "app", "all"]))]
+#[command(group = clap::ArgGroup::new("target").required(true).args(["token", "session", "user", "app", "key", "all"]))]
 pub(super) struct RevokeArgs {
     /// The session of a token: `-` takes it from the first line of stdin; without it you are asked
     #[arg(long, value_name = "-", value_parser = stdin, num_args = 0..=1)]
@@ -322,6 +321,9 @@ pub(super) struct RevokeArgs {
     /// All sessions that this app opened
     #[arg(long, value_name = "APP")]
     pub(super) app: Option<String>,
+    /// Every access token that this key signed, by its KID; asks first
+    #[arg(long, value_name = "KID", allow_hyphen_values = true)]
+    pub(super) key: Option<String>,
     /// Every session there is; asks first
     #[arg(long)]
     pub(super) all: bool,
@@ -354,9 +356,21 @@ pub(super) enum KeyVerb {
     List,
     /// Bring in a new key; the old ones verify until their last tokens are over
     Rotate(RotateArgs),
+    /// Take a signing key back: every access token it signed ends at once; asks first
+    Retire(RetireArgs),
     /// Change the master key that seals the others
     #[command(after_long_help = RESEAL_EXAMPLES)]
     Reseal(ResealArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RetireArgs {
+    /// Which, as `key list` shows it
+    #[arg(allow_hyphen_values = true)]
+    pub(super) kid: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(super) yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -178,6 +178,8 @@ mod tests {
             "session list --user alice",
             "key jwks",
             "key reseal",
+            "key retire Zm9v --yes",
+            "revoke --key Zm9v",
             "key reseal --new-key /etc/hallpass/next",
             "key reseal --new-key -",
             "audit tail",

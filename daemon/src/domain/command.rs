@@ -61,6 +61,15 @@ pub(crate) enum Command {
         /// Whether all others of its kind are to be gone at once.
         emergency: bool,
     },
+    /// Takes one signing key back.
+    RetireKey {
+        /// Which.
+        kid: String,
+        /// What signs from then on, if that one did and none waits: sealed for the next place of its kind.
+        spare: Box<Key>,
+        /// The master key that it is sealed under.
+        under: MasterId,
+    },
     /// Moves keys on whose time has come.
     TendKeys,
     /// Lets a new master key take the place of the one that the keys are sealed under.

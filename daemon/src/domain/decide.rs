@@ -30,6 +30,7 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
         Command::ChangeUser(name, change) => account::change(name, change, case),
         Command::Sweep => sweep(case),
         Command::RotateKey { new, under, emergency } => keyset::rotate(new, *under, *emergency, case),
+        Command::RetireKey { kid, spare, under } => keyset::retire(kid, spare, *under, case),
         Command::TendKeys => keyset::tend(case),
         Command::BridgeMaster { under, bridge } => reseal::bridge(*under, bridge, case),
         Command::Reseal(resealed) => reseal::reseal(resealed, case),

@@ -299,6 +299,8 @@ events! {
     CodeRedeem = "code.redeem";
     /// A key was brought in.
     KeyRotate = "key.rotate";
+    /// A signing key was taken back.
+    KeyRetire = "key.retire";
     /// Keys moved on because their time had come.
     KeyTend = "key.tend";
     /// The master key was changed, or a step was made towards it.

@@ -88,7 +88,8 @@ pub(crate) fn reseal(resealed: &Resealed, case: &Case<'_>) -> Decision {
         let new = keys.iter().find(|(kind, number, _)| (*kind, *number) == (key.kind, key.number));
         new.map(|(.., sealed)| Effect::PutKey(Key { sealed: sealed.clone(), ..key.clone() }))
     };
-    let effects: Option<Vec<_>> = case.facts.keyset.iter().map(put).collect();
+    let sealed = case.facts.keyset.iter().filter(|key| !key.is_revoked());
+    let effects: Option<Vec<_>> = sealed.map(put).collect();
     let Some(effects) = effects.filter(|_| case.facts.master.is_under(*from)) else {
         // A key came in after these were read.
         return overtaken(Event::KeyReseal);

@@ -36,6 +36,7 @@ fn taken_back(effect: &Effect, stamp: Stamp) -> Option<Listed> {
         // A password change leaves the session it opens alive, so its cut-off lies just below its own stamp.
         Effect::PutUser(user) => (user.not_before.0 + 1 >= stamp.0).then_some(Listed::User(user.id)),
         Effect::RemoveUser { id, .. } => Some(Listed::User(*id)),
+        Effect::PutKey(key) if key.is_revoked() => Some(Listed::Key(key.kid.clone())),
         Effect::PutCutOffs(cut_offs) if cut_offs.everything == stamp => Some(Listed::Everything),
         Effect::PutCutOffs(cut_offs) => {
             cut_offs.apps.iter().find(|(_, cut)| **cut == stamp).map(|(app, _)| Listed::App(app.clone()))

@@ -65,7 +65,10 @@ where
             }
         }
         Command::TendKeys => facts.keyset = rows.keys()?,
-        Command::RotateKey { .. } | Command::BridgeMaster { .. } | Command::Reseal(_) => {
+        Command::RotateKey { .. }
+        | Command::RetireKey { .. }
+        | Command::BridgeMaster { .. }
+        | Command::Reseal(_) => {
             facts.keyset = rows.keys()?;
             facts.master = rows.master()?;
         }

@@ -285,6 +285,7 @@ impl Record for Key {
             KeyState::Next(at) => (0, at),
             KeyState::Active => (1, Millis::default()),
             KeyState::Retired(until) => (2, until),
+            KeyState::Revoked(until) => (3, until),
         };
         encode(&KeyRecord {
             kind: self.kind as u8,
@@ -307,6 +308,7 @@ impl Record for Key {
                 0 => KeyState::Next(record.moment),
                 1 => KeyState::Active,
                 2 => KeyState::Retired(record.moment),
+                3 => KeyState::Revoked(record.moment),
                 _ => return None,
             },
             created: record.created,
@@ -415,6 +417,8 @@ pub(crate) enum Listed {
     App(String),
     /// Everything.
     Everything,
+    /// What a signing key has signed, by its `kid`.
+    Key(String),
 }
 
 plain_record!(Mark, Identity, AuditRecord, NameRecord, Listed);

@@ -219,6 +219,11 @@ impl Admin for Asked {
         Ok(Vec::new())
     }
 
+    async fn key_retire(self, _: Call, kid: String) -> Answer<Vec<KeyInfo>> {
+        self.note(format!("key_retire {kid}"));
+        Ok(Vec::new())
+    }
+
     async fn key_reseal(self, _: Call, new_key: Option<NewMasterKey>) -> Answer<Reseal> {
         let given = new_key.map(|key| key.expose()[0]);
         self.note(format!("key_reseal {given:?}"));

@@ -314,6 +314,7 @@ pub(super) fn keys() -> List<KeyInfo, 5> {
         row: |key, now| {
             let state = match (key.state.as_str(), key.until) {
                 ("next", Some(at)) => format!("next, signs {}", distance(at, now)),
+                ("revoked", Some(until)) => format!("revoked, gone {}", distance(until, now)),
                 ("retired", Some(until)) => format!("retired, gone {}", distance(until, now)),
                 (state, _) => state.to_owned(),
             };
