@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use hallpass_client::admin::{AddUser, RevokeTarget, RotateKey};
+use hallpass_client::admin::{AddUser, ImportUser, RevokeTarget, RotateKey};
 use hallpass_client::{
     ChangePassword, Client, Context, ErrorClass, ErrorCode, Grant, GrantedTokens, Login, Needs, OpenSession,
     Password, Reauthenticate, RedeemCode, SessionKind, Token, UserRef,
@@ -265,5 +265,35 @@ async fn a_signing_key_that_is_taken_back_takes_its_access_tokens_along() {
     assert!(client.verify(shown(&new), Needs::default()).await.is_ok());
     let listed = admin.revocation_list(None).await.unwrap();
     assert!(listed.iter().any(|entry| entry.kind == "key" && entry.id == kid), "{listed:?}");
+    daemon.stop().await;
+}
+
+/// What a dry run says of a name is what the import says of it then.
+#[tokio::test(flavor = "current_thread")]
+async fn a_dry_run_knows_names_that_are_taken_or_kept() {
+    let mut daemon = Daemon::with_config(&every_right()).await;
+    let (_, admin) = (with_ann(&daemon).await, daemon.admin().await);
+    admin.user_rename("ann", "anna").await.unwrap();
+    for (name, wanted) in [
+        ("ann", Some((ErrorCode::InvalidRequest, "was given up not long ago"))),
+        ("anna", Some((ErrorCode::AlreadyExists, "is taken"))),
+        ("bob", None),
+    ] {
+        for check_only in [true, false] {
+            // Made with Python's bcrypt: bcrypt.hashpw(b"a long enough password", bcrypt.gensalt(4)).
+            let hash = "$2b$04$pVMdBUkeBsJvMEvLzV/diOaI9CMgHeO6xICRkON2YBuu6R/kYh3ya".to_owned();
+            let (name, hash) = (name.to_owned(), Password::new(hash));
+            let user =
+                ImportUser { name: name.clone(), hash, roles: Vec::new(), disabled: false, check_only };
+            let outcome = admin.user_import(user).await;
+            assert_eq!(
+                outcome.as_ref().err().map(hallpass_client::Error::code),
+                wanted.map(|(code, _)| code),
+                "{name}, dry run: {check_only}"
+            );
+            let said = outcome.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(said.contains(wanted.map_or("", |(_, words)| words)), "{said}");
+        }
+    }
     daemon.stop().await;
 }

@@ -228,14 +228,28 @@ impl AdminService {
         let (hash, format) = self.shared.hasher.take_over(&request.hash)?;
         let format = format.to_owned();
         if request.check_only {
-            let there = self.shared.snapshot()?.user_named(name.as_str()).map_err(unreadable)?;
-            return match there {
-                Some(_) => Err(ErrorCode::AlreadyExists.into()),
-                None => Ok(ImportReport { user: None, format }),
-            };
+            let now = self.shared.clock.now();
+            let taken = self.shared.snapshot()?.name_taken(name.as_str(), now).map_err(unreadable)?;
+            return if taken { Err(self.why_taken(&name)?) } else { Ok(ImportReport { user: None, format }) };
         }
-        let add = Command::AddUser { name, password: Some(hash), roles, disabled: request.disabled };
-        Ok(ImportReport { user: Some(changed(self.shared.write(permit, add).await?)?), format })
+        let disabled = request.disabled;
+        let add = Command::AddUser { name: name.clone(), password: Some(hash), roles, disabled };
+        match self.shared.write(permit, add).await {
+            Ok(outcome) => Ok(ImportReport { user: Some(changed(outcome)?), format }),
+            Err(refusal) if refusal.code == ErrorCode::AlreadyExists => Err(self.why_taken(&name)?),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Tells a name that somebody has from one that is kept: whoever imports a user must not take them for one who is there already.
+    fn why_taken(&self, name: &Name) -> Answer<Refusal> {
+        let there = self.shared.snapshot()?.user_named(name.as_str()).map_err(unreadable)?;
+        let message =
+            "that name was given up not long ago and is kept from others for a while; choose another";
+        Ok(match there {
+            Some(_) => Refusal::new(ErrorCode::AlreadyExists),
+            None => Refusal::because(ErrorCode::InvalidRequest, message),
+        })
     }
 
     fn list_users(&self, after: Option<&str>) -> Answer<UserPage> {
