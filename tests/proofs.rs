@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use hallpass_client::admin::{AddUser, RevokeTarget, RotateKey};
+use hallpass_client::admin::{AddUser, ImportUser, RevokeTarget, RotateKey};
 use hallpass_client::{
     ChangePassword, Client, Context, ErrorClass, ErrorCode, Grant, GrantedTokens, Login, Needs, OpenSession,
     Password, Reauthenticate, RedeemCode, SessionKind, Token, UserRef,
@@ -233,5 +233,67 @@ async fn keys_rotate_without_a_false_refusal_and_in_an_emergency_at_once() {
     admin.key_rotate(RotateKey { mac: true, emergency: true }).await.unwrap();
     assert!(client.verify(shown(&cookie), Needs::default()).await.is_err(), "every session is over");
     assert!(client.login(login(SessionKind::Cookie, PASSWORD)).await.is_ok());
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_signing_key_that_is_taken_back_takes_its_access_tokens_along() {
+    let mut daemon = Daemon::with_config(&every_right()).await;
+    let (client, admin) = (with_ann(&daemon).await, daemon.admin().await);
+    let before = client.login(login(SessionKind::Token, PASSWORD)).await.unwrap();
+    let cookie = client.login(login(SessionKind::Cookie, PASSWORD)).await.unwrap();
+    let kid_of = |state: &'static str, keys: Vec<hallpass_client::admin::KeyInfo>| {
+        let found = keys.into_iter().find(|key| key.kind == "signing" && key.state == state);
+        found.map(|key| key.kid)
+    };
+    let kid = kid_of("active", admin.key_list().await.unwrap()).unwrap();
+    assert!(client.verify(shown(&before), Needs::default()).await.is_ok());
+    let unknown = admin.key_retire("nothing").await.unwrap_err();
+    assert_eq!(unknown.code(), ErrorCode::NotFound);
+    for time in ["once", "again", "after a crash"] {
+        let keys = admin.key_retire(kid.as_str()).await.unwrap();
+        assert_eq!(kid_of("revoked", keys.clone()).as_ref(), Some(&kid), "{time}");
+        assert!(kid_of("active", keys).is_some_and(|active| active != kid), "{time}");
+        let stale = client.verify(shown(&before), Needs::default()).await.unwrap_err();
+        assert_eq!((stale.code(), stale.class()), (ErrorCode::TokenStale, ErrorClass::Refresh), "{time}");
+        assert!(!admin.key_jwks().await.unwrap().contains(&kid), "{time}");
+        assert!(client.verify(shown(&cookie), Needs::default()).await.is_ok(), "sessions go on");
+        daemon.kill9();
+        daemon.restart().await;
+    }
+    let new = client.login(login(SessionKind::Token, PASSWORD)).await.unwrap();
+    assert!(client.verify(shown(&new), Needs::default()).await.is_ok());
+    let listed = admin.revocation_list(None).await.unwrap();
+    assert!(listed.iter().any(|entry| entry.kind == "key" && entry.id == kid), "{listed:?}");
+    daemon.stop().await;
+}
+
+/// What a dry run says of a name is what the import says of it then.
+#[tokio::test(flavor = "current_thread")]
+async fn a_dry_run_knows_names_that_are_taken_or_kept() {
+    let mut daemon = Daemon::with_config(&every_right()).await;
+    let (_, admin) = (with_ann(&daemon).await, daemon.admin().await);
+    admin.user_rename("ann", "anna").await.unwrap();
+    for (name, wanted) in [
+        ("ann", Some((ErrorCode::InvalidRequest, "was given up not long ago"))),
+        ("anna", Some((ErrorCode::AlreadyExists, "is taken"))),
+        ("bob", None),
+    ] {
+        for check_only in [true, false] {
+            // Made with Python's bcrypt: bcrypt.hashpw(b"a long enough password", bcrypt.gensalt(4)).
+            let hash = "$2b$04$pVMdBUkeBsJvMEvLzV/diOaI9CMgHeO6xICRkON2YBuu6R/kYh3ya".to_owned();
+            let (name, hash) = (name.to_owned(), Password::new(hash));
+            let user =
+                ImportUser { name: name.clone(), hash, roles: Vec::new(), disabled: false, check_only };
+            let outcome = admin.user_import(user).await;
+            assert_eq!(
+                outcome.as_ref().err().map(hallpass_client::Error::code),
+                wanted.map(|(code, _)| code),
+                "{name}, dry run: {check_only}"
+            );
+            let said = outcome.err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(said.contains(wanted.map_or("", |(_, words)| words)), "{said}");
+        }
+    }
     daemon.stop().await;
 }

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use hallpass_protocol::admin::{
-    AddUser, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, RevocationEntry, RevocationKey,
-    RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry,
+    RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::admin::{AdminRequest, AdminResponse};
 use hallpass_protocol::auth::{Revoked, SessionPage};
 use hallpass_protocol::id::SessionId;
 use hallpass_protocol::limits::REQUEST_DEADLINE;
 use hallpass_protocol::paths;
+pub use hallpass_protocol::secret::NewMasterKey;
 use hallpass_protocol::secret::Password;
 
 use crate::calls::{AdminCalls, answer};
@@ -24,7 +25,7 @@ use crate::link::{Link, Repeat};
 
 /// An administrator's way to the daemon. Its connection behaves like that of a [`Client`](crate::Client).
 ///
-/// What only reads, and [`AdminClient::revoke`], is asked once more when the connection breaks; other changes are not.
+/// What only reads, [`AdminClient::revoke`] and [`AdminClient::key_retire`] are asked once more when the connection breaks; other changes are not.
 #[derive(Clone)]
 pub struct AdminClient {
     link: Arc<Link<AdminCalls>>,
@@ -215,6 +216,27 @@ impl AdminClient {
     pub async fn key_rotate(&self, rotate: RotateKey) -> Result<Vec<KeyInfo>, Error> {
         let request = || AdminRequest::KeyRotate { request: rotate };
         self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::KeyRotate)).await
+    }
+
+    /// Seals every key in the database under another master key: one that the daemon makes and puts in its place, or `new_key`, which the caller
+    /// keeps durably already and puts in its place afterwards.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidRequest`](crate::ErrorCode::InvalidRequest) where none was given and the master key is not the
+    /// daemon's to replace. Whatever else fails, the old or the new key opens the database, whichever lies in its place.
+    pub async fn key_reseal(&self, new_key: Option<NewMasterKey>) -> Result<Reseal, Error> {
+        let request = || AdminRequest::KeyReseal { new_key: new_key.clone() };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::KeyReseal)).await
+    }
+
+    /// Takes back the signing key of this `kid`, and lists the keys there are then. When this returns, no verification accepts a token that it signed.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`](crate::ErrorCode::NotFound) for a key that is not known, or no longer.
+    pub async fn key_retire(&self, kid: impl Into<String>) -> Result<Vec<KeyInfo>, Error> {
+        let kid = kid.into();
+        let request = || AdminRequest::KeyRetire { kid: kid.clone() };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::KeyRetire)).await
     }
 
     /// The newest audit entries, or those after a number, oldest first.

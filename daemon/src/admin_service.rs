@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hallpass_protocol::admin::{
-    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo,
+    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, Reseal,
     RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::SessionId;
 use hallpass_protocol::limits::{AUDIT_PER_PAGE, REVOCATIONS_PER_PAGE, USERS_PER_PAGE};
-use hallpass_protocol::secret::{Password, Token};
+use hallpass_protocol::secret::{NewMasterKey, Password, Token};
 use tarpc::context;
 
 use crate::auth_service::context::code_hash;
@@ -25,6 +25,7 @@ use crate::domain::effect::Outcome;
 use crate::domain::keyset::{Key, KeyKind, KeyState};
 use crate::domain::policy::{Operation, Permit, Principal, admit};
 use crate::domain::revocation::Target;
+use crate::keys::MasterKey;
 use crate::shared::{Shared, unreadable};
 use crate::store::{AuditRecord, Listed};
 
@@ -160,6 +161,22 @@ impl Admin for AdminService {
     async fn user_import(self, _: context::Context, request: ImportUser) -> Answer<ImportReport> {
         guarded(self.import_user(request)).await
     }
+
+    async fn key_retire(self, _: context::Context, kid: String) -> Answer<Vec<KeyInfo>> {
+        guarded(async {
+            self.shared.retire(self.admit()?, kid).await?;
+            self.list_keys()
+        })
+        .await
+    }
+
+    async fn key_reseal(self, _: context::Context, new_key: Option<NewMasterKey>) -> Answer<Reseal> {
+        guarded(async {
+            let given = new_key.map(|key| MasterKey::from_bytes(key.expose()));
+            self.shared.reseal(self.admit()?, given).await
+        })
+        .await
+    }
 }
 
 impl AdminService {
@@ -211,14 +228,28 @@ impl AdminService {
         let (hash, format) = self.shared.hasher.take_over(&request.hash)?;
         let format = format.to_owned();
         if request.check_only {
-            let there = self.shared.snapshot()?.user_named(name.as_str()).map_err(unreadable)?;
-            return match there {
-                Some(_) => Err(ErrorCode::AlreadyExists.into()),
-                None => Ok(ImportReport { user: None, format }),
-            };
+            let now = self.shared.clock.now();
+            let taken = self.shared.snapshot()?.name_taken(name.as_str(), now).map_err(unreadable)?;
+            return if taken { Err(self.why_taken(&name)?) } else { Ok(ImportReport { user: None, format }) };
         }
-        let add = Command::AddUser { name, password: Some(hash), roles, disabled: request.disabled };
-        Ok(ImportReport { user: Some(changed(self.shared.write(permit, add).await?)?), format })
+        let disabled = request.disabled;
+        let add = Command::AddUser { name: name.clone(), password: Some(hash), roles, disabled };
+        match self.shared.write(permit, add).await {
+            Ok(outcome) => Ok(ImportReport { user: Some(changed(outcome)?), format }),
+            Err(refusal) if refusal.code == ErrorCode::AlreadyExists => Err(self.why_taken(&name)?),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Tells a name that somebody has from one that is kept: whoever imports a user must not take them for one who is there already.
+    fn why_taken(&self, name: &Name) -> Answer<Refusal> {
+        let there = self.shared.snapshot()?.user_named(name.as_str()).map_err(unreadable)?;
+        let message =
+            "that name was given up not long ago and is kept from others for a while; choose another";
+        Ok(match there {
+            Some(_) => Refusal::new(ErrorCode::AlreadyExists),
+            None => Refusal::because(ErrorCode::InvalidRequest, message),
+        })
     }
 
     fn list_users(&self, after: Option<&str>) -> Answer<UserPage> {
@@ -328,6 +359,7 @@ fn key_info(key: Key) -> KeyInfo {
         KeyState::Next(at) => ("next", Some(at)),
         KeyState::Active => ("active", None),
         KeyState::Retired(until) => ("retired", Some(until)),
+        KeyState::Revoked(until) => ("revoked", Some(until)),
     };
     let kind = key.kind.as_str().to_owned();
     KeyInfo { kind, number: key.number, kid: key.kid, state: state.to_owned(), created: key.created, until }
@@ -338,6 +370,7 @@ fn revocation(key: RevocationKey, what: Listed) -> RevocationEntry {
         Listed::Session(session) => ("session", session.to_string()),
         Listed::User(user) => ("user", user.to_string()),
         Listed::App(app) => ("app", app),
+        Listed::Key(kid) => ("key", kid),
         Listed::Everything => ("everything", String::new()),
     };
     RevocationEntry { key, kind: kind.to_owned(), id }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hallpass_protocol::admin::Admin;
 use hallpass_protocol::auth::Auth;
+use hallpass_protocol::error::Refusal;
 use hallpass_protocol::hello::{self, Service, Status};
 use hallpass_protocol::limits::{ADMIN_FRAME, AUTH_FRAME, HELLO_DEADLINE};
 use hallpass_protocol::paths::{ADMIN_SOCKET, AUTH_SOCKET};
@@ -25,11 +26,13 @@ use crate::config::{Config, ConfigError};
 use crate::connection;
 use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
+use crate::domain::reseal::Master;
 use crate::entropy::{Entropy, NoEntropy, RandomSource};
 use crate::keys::{KeyError, Keys, MasterKey, Sealer, first_generation};
 use crate::listener::{Bound, ListenError, Places, accept, listen_at, own_directory};
 use crate::password::Hasher;
 use crate::publish::Publisher;
+use crate::reseal::{Change, MasterFile};
 use crate::shared::Shared;
 use crate::store::{SWEEP_SESSIONS, Store, StoreError, WriterThread};
 
@@ -107,7 +110,7 @@ impl Daemon {
         let entropy = Entropy::new(Arc::clone(&parts.random));
         let callers = Arc::new(Callers::new(&parts.config.app, &parts.config.admin.uids)?);
         let created = Millis::from_u64(parts.time.wall_micros() / 1000);
-        let Opened { store, sealer, made_master_key } =
+        let Opened { store, sealer, next, master_file, made_master_key } =
             open(&parts.state_dir, parts.master_key.clone(), created, &entropy)?;
         let board = claim_board(&parts, &store, &entropy)?;
         // Above every stamp that anybody can hold: what they hold is asked about.
@@ -142,9 +145,12 @@ impl Daemon {
             binding,
             key_policy,
             state_dir: parts.state_dir,
+            master_file,
+            resealing: tokio::sync::Mutex::default(),
             touching: Mutex::new(HashSet::new()),
         });
         let lease = begin(&shared).await?;
+        take_over(next, &shared).await?;
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (auth, auth_socket) = listen_at(&parts.runtime_dir.join(AUTH_SOCKET), parts.auth_mode)?;
@@ -199,7 +205,11 @@ impl Daemon {
 
 struct Opened {
     store: Store,
+    /// What the keys are sealed under.
     sealer: Sealer,
+    /// What they are to be sealed under, if it lies in the master key's place already.
+    next: Option<Sealer>,
+    master_file: MasterFile,
     made_master_key: Option<PathBuf>,
 }
 
@@ -216,10 +226,24 @@ async fn begin(shared: &Arc<Shared>) -> Result<LeaseThread, DaemonError> {
         tokio::time::sleep(others).await;
     }
     let started = shared.write(daemon_itself(), Command::Start).await;
-    started.map_err(|refusal| DaemonError::Other(format!("cannot write to the database: {refusal}")))?;
+    started.map_err(unwritten)?;
     shared.board.open(shared.life, shared.keys.ring().published().version, shared.clock.now());
     LeaseThread::start(Arc::clone(&shared.board), Arc::clone(&shared.clock))
         .map_err(|error| DaemonError::Other(format!("cannot start the thread of the lease: {error}")))
+}
+
+/// Ends a change of the master key that has got as far as to put the new one in its place.
+async fn take_over(next: Option<Sealer>, shared: &Shared) -> Result<(), DaemonError> {
+    if let Some(next) = next {
+        Change::interrupted(next, shared, daemon_itself()).finish().await.map_err(unwritten)?;
+        tracing::info!("the new master key is in its place; the old one opens the database no more");
+    }
+    Ok(())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands behind map_err")]
+fn unwritten(refusal: Refusal) -> DaemonError {
+    DaemonError::Other(format!("cannot write to the database: {refusal}"))
 }
 
 /// The furthest that stamps of an earlier daemon can be ahead of what is on disk and of the wall clock. What says more than that is damaged.
@@ -273,8 +297,29 @@ fn open(
         (_, Some(error)) => return Err(error.into()),
         (opened, None) => opened?,
     };
-    let sealer = Sealer::new(MasterKey::read(&path)?, *store.database_id(), entropy.clone());
-    Ok(Opened { store, sealer, made_master_key })
+    let found = Sealer::new(MasterKey::read(&path)?, *store.database_id(), entropy.clone());
+    let master_file = MasterFile { path, is_ours: named.is_none() };
+    if master_file.is_ours && MasterKey::clear_unfinished(&master_file.path) {
+        tracing::info!("removed a master key that was never put in its place");
+    }
+    let (sealer, next) = opening(found, store.master(), &master_file.path)?;
+    Ok(Opened { store, sealer, next, master_file, made_master_key })
+}
+
+/// What opens the keys, given what lies in the master key's place, and what is to take over from it. Where the new key was put there and nothing
+/// further was done, a bridge leads to the old one.
+fn opening(found: Sealer, master: &Master, path: &Path) -> Result<(Sealer, Option<Sealer>), KeyError> {
+    let id = found.id();
+    if master.is_under(id) {
+        return Ok((found, None));
+    }
+    if let Some(bridge) = master.bridges.iter().find(|bridge| bridge.from == id) {
+        return Ok((found.cross(bridge)?, Some(found)));
+    }
+    Err(match master.replaced {
+        Some((replaced, at)) if replaced == id => KeyError::Replaced { path: path.to_owned(), at },
+        _ => KeyError::Unseal,
+    })
 }
 
 /// What stands between a socket and a service.
@@ -373,3 +418,6 @@ async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,15 +2,12 @@
 //!
 //! They lie in the database sealed under a master key that lies outside it, so a copied database holds no key and no usable token.
 
+mod master;
+
 use std::collections::HashMap;
-use std::fs::OpenOptions;
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use chacha20poly1305::aead::{Aead, KeyInit as _, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use ed25519_dalek::{Signer, SigningKey};
 use hallpass_protocol::auth::PublishedKeys;
 use hallpass_protocol::jws::{self, AccessClaims, Jwk, JwkSet, KeySet, Refused, ServiceClaims};
@@ -18,8 +15,7 @@ use hallpass_protocol::secret::Token;
 use hallpass_protocol::time::{Millis, Stamp};
 use hallpass_protocol::token::{Body, MAC_BYTES, MacKeyId, Sealed, Subject, TokenKind};
 use hkdf::Hkdf;
-use hmac::{Hmac, Mac};
-use nix::fcntl::OFlag;
+use hmac::{Hmac, KeyInit as _, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -27,8 +23,11 @@ use zeroize::Zeroizing;
 use crate::domain::command::ActiveKeys;
 use crate::domain::effect::AccessPlan;
 use crate::domain::keyset::{self, Key, KeyKind, KeyState};
+use crate::domain::reseal::{Bridge, MasterId, Resealed};
 use crate::entropy::{Entropy, NoEntropy};
-use crate::files;
+use master::Place;
+
+pub(crate) use master::MasterKey;
 
 /// Length of every key here, in bytes.
 const KEY_BYTES: usize = 32;
@@ -47,103 +46,24 @@ pub(crate) enum KeyError {
     File(String),
     /// The keys do not open under this master key.
     #[error(
-        "the keys in the database do not open under this master key; it is another database's, or one of the two is damaged"
+        "the keys in the database do not open under this master key; it is another database's or of another time, or one of the two is damaged"
     )]
     Unseal,
+    /// The keys were put under another master key in the place of this one.
+    #[error(
+        "the master key {path} was replaced on {at} and opens the database no more; put the one in its place that took it then",
+        path = path.display(),
+        at = humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + std::time::Duration::from_millis(at.as_u64()))
+    )]
+    Replaced {
+        /// Where it lies.
+        path: PathBuf,
+        /// When another took its place.
+        at: Millis,
+    },
     /// No randomness.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
-}
-
-/// The key that seals the others.
-pub(crate) struct MasterKey(Zeroizing<[u8; KEY_BYTES]>);
-
-impl MasterKey {
-    /// Reads the master key from a file that only this user can read.
-    pub(crate) fn read(path: &Path) -> Result<Self, KeyError> {
-        let open = OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path);
-        let mut file = match open {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(KeyError::Missing(path.to_owned()));
-            }
-            Err(error) => {
-                return Err(KeyError::File(format!(
-                    "cannot open the master key {}: {error}",
-                    path.display()
-                )));
-            }
-        };
-        files::refuse_unless_private(&file, path).map_err(KeyError::File)?;
-        let mut key = Zeroizing::new([0; KEY_BYTES]);
-        let whole = file.read_exact(key.as_mut()).is_ok() && file.read(&mut [0]).is_ok_and(|more| more == 0);
-        if whole {
-            Ok(Self(key))
-        } else {
-            Err(KeyError::File(format!(
-                "the master key {} is not 32 bytes long; put the one back that the database was made with, or if there is no database yet, make it anew",
-                path.display()
-            )))
-        }
-    }
-
-    /// Whether a file could hold a master key. An empty one was never written.
-    pub(crate) fn is_made(path: &Path) -> bool {
-        path.symlink_metadata().is_ok_and(|found| !found.is_file() || found.len() > 0)
-    }
-
-    /// Makes a new master key in a file that holds none yet; key and name are durable before anything is sealed under it. The caller holds the lock
-    /// of its directory.
-    pub(crate) fn create(path: &Path, entropy: &Entropy) -> Result<Self, KeyError> {
-        let failed =
-            |error| KeyError::File(format!("cannot make the master key {}: {error}", path.display()));
-        if Self::is_made(path) {
-            return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
-        }
-        let key = Zeroizing::new(entropy.bytes()?);
-        let unfinished = path.with_added_extension("new");
-        let mut file = files::create_anew(&unfinished).map_err(failed)?;
-        file.write_all(key.as_ref()).map_err(failed)?;
-        files::finish(&unfinished, path).map_err(failed)?;
-        Ok(Self(key))
-    }
-
-    fn seal(&self, place: &Place<'_>, secret: &[u8], entropy: &Entropy) -> Result<keyset::Sealed, KeyError> {
-        let nonce: [u8; 24] = entropy.bytes()?;
-        let payload = Payload { msg: secret, aad: &place.associated() };
-        // Encryption fails only for messages of many gigabytes; a key that could not be sealed must not be used.
-        let bytes = self.cipher().encrypt(&XNonce::from(nonce), payload).map_err(|_| KeyError::Unseal)?;
-        Ok(keyset::Sealed { nonce, bytes })
-    }
-
-    fn unseal(
-        &self,
-        place: &Place<'_>,
-        sealed: &keyset::Sealed,
-    ) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyError> {
-        let payload = Payload { msg: &sealed.bytes, aad: &place.associated() };
-        let opened =
-            self.cipher().decrypt(&XNonce::from(sealed.nonce), payload).map_err(|_| KeyError::Unseal)?;
-        let opened = Zeroizing::new(opened);
-        <[u8; KEY_BYTES]>::try_from(opened.as_slice()).map(Zeroizing::new).map_err(|_| KeyError::Unseal)
-    }
-
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new((&*self.0).into())
-    }
-}
-
-/// Where a sealed key belongs. It opens nowhere else, so rows cannot be exchanged.
-struct Place<'a> {
-    database: &'a [u8; 16],
-    kind: KeyKind,
-    number: u16,
-}
-
-impl Place<'_> {
-    fn associated(&self) -> Vec<u8> {
-        [&b"hallpass key v1"[..], self.database, &[self.kind as u8], &self.number.to_be_bytes()].concat()
-    }
 }
 
 /// Makes keys and seals them: all that the master key is needed for once the daemon runs.
@@ -159,6 +79,52 @@ impl Sealer {
         Self { master, database, entropy }
     }
 
+    /// What tells its master key apart.
+    pub(crate) fn id(&self) -> MasterId {
+        self.master.id()
+    }
+
+    /// Puts its master key in this file, over one that lies there. See [`MasterKey::put_at`].
+    pub(crate) fn put_at(&self, path: &Path) -> Result<(), KeyError> {
+        self.master.put_at(path)
+    }
+
+    /// The same under another master key.
+    pub(crate) fn under(&self, master: MasterKey) -> Self {
+        Self::new(master, self.database, self.entropy.clone())
+    }
+
+    /// The way from the master key of this sealer to the one of another.
+    pub(crate) fn bridge_to(&self, other: &Self) -> Result<Bridge, KeyError> {
+        let sealed = self.master.seal_master(&other.master, &self.database, &self.entropy)?;
+        Ok(Bridge { from: self.id(), sealed })
+    }
+
+    /// The sealer at the other end of a bridge, which must begin here.
+    pub(crate) fn cross(&self, bridge: &Bridge) -> Result<Self, KeyError> {
+        Ok(self.under(self.master.unseal_master(&bridge.sealed, &self.database)?))
+    }
+
+    /// Every key, taken out of the seal of this sealer and put under that of another.
+    pub(crate) fn reseal(&self, keys: &[Key], to: &Self) -> Result<Resealed, KeyError> {
+        let reseal = |key: &Key| {
+            let secret = self.unseal(key)?;
+            let sealed = to.master.seal(&to.place(key.kind, key.number), secret.as_ref(), &to.entropy)?;
+            Ok((key.kind, key.number, sealed))
+        };
+        let keys =
+            keys.iter().filter(|key| !key.is_revoked()).map(reseal).collect::<Result<_, KeyError>>()?;
+        Ok(Resealed { from: self.id(), to: to.id(), keys })
+    }
+
+    fn unseal(&self, key: &Key) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyError> {
+        self.master.unseal(&self.place(key.kind, key.number), &key.sealed)
+    }
+
+    fn place(&self, kind: KeyKind, number: u16) -> Place<'_> {
+        Place::Key { database: &self.database, kind, number }
+    }
+
     /// A new active key for a place of its kind.
     pub(crate) fn make(&self, kind: KeyKind, number: u16, created: Millis) -> Result<Key, KeyError> {
         let secret = Zeroizing::new(self.entropy.bytes::<KEY_BYTES>()?);
@@ -166,8 +132,7 @@ impl Sealer {
             KeyKind::Mac => String::new(),
             KeyKind::Signing => jws::thumbprint(SigningKey::from_bytes(&secret).verifying_key().as_bytes()),
         };
-        let place = Place { database: &self.database, kind, number };
-        let sealed = self.master.seal(&place, secret.as_ref(), &self.entropy)?;
+        let sealed = self.master.seal(&self.place(kind, number), secret.as_ref(), &self.entropy)?;
         Ok(Key { kind, number, state: KeyState::Active, created, kid: thumbprint, sealed })
     }
 
@@ -182,9 +147,8 @@ impl Sealer {
             issuer: issuer.to_owned(),
         };
         let mut published = Vec::new();
-        for key in keys {
-            let place = Place { database: &self.database, kind: key.kind, number: key.number };
-            let secret = self.master.unseal(&place, &key.sealed)?;
+        for key in keys.iter().filter(|key| !key.is_revoked()) {
+            let secret = self.unseal(key)?;
             match key.kind {
                 KeyKind::Mac => drop(opened.macs.insert(MacKeyId(key.number), MacKeys::derive(&secret))),
                 KeyKind::Signing => {
@@ -218,16 +182,23 @@ pub(crate) struct KeyRing {
 
 /// The keys of the running daemon: the ring of this moment, and what makes the next one.
 pub(crate) struct Keys {
-    sealer: Sealer,
+    sealers: RwLock<Sealers>,
     issuer: String,
     ring: RwLock<Arc<KeyRing>>,
+}
+
+/// What seals keys now, and what may from the next change on.
+struct Sealers {
+    now: Arc<Sealer>,
+    next: Option<Arc<Sealer>>,
 }
 
 impl Keys {
     /// Opens every key of the database.
     pub(crate) fn open(sealer: Sealer, keys: &[Key], issuer: &str, version: Stamp) -> Result<Self, KeyError> {
         let ring = RwLock::new(Arc::new(sealer.open(keys, issuer, version)?));
-        Ok(Self { sealer, issuer: issuer.to_owned(), ring })
+        let sealers = RwLock::new(Sealers { now: Arc::new(sealer), next: None });
+        Ok(Self { sealers, issuer: issuer.to_owned(), ring })
     }
 
     /// The ring of this moment.
@@ -236,13 +207,26 @@ impl Keys {
     }
 
     /// What makes keys.
-    pub(crate) fn sealer(&self) -> &Sealer {
-        &self.sealer
+    pub(crate) fn sealer(&self) -> Arc<Sealer> {
+        Arc::clone(&self.sealers.read().unwrap_or_else(PoisonError::into_inner).now)
+    }
+
+    /// Has this one too open keys that have changed. Once it does, it takes the place of the other.
+    pub(crate) fn expect(&self, next: Arc<Sealer>) {
+        self.sealers.write().unwrap_or_else(PoisonError::into_inner).next = Some(next);
     }
 
     /// Takes the keys as they are on disk now. Keys that cannot be opened are not taken: then the old ones go on.
     pub(crate) fn replace(&self, keys: &[Key], version: Stamp) {
-        match self.sealer.open(keys, &self.issuer, version) {
+        let mut sealers = self.sealers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut opened = sealers.now.open(keys, &self.issuer, version);
+        if let (Err(_), Some(next)) = (&opened, sealers.next.clone()) {
+            opened = next.open(keys, &self.issuer, version);
+            if opened.is_ok() {
+                *sealers = Sealers { now: next, next: None };
+            }
+        }
+        match opened {
             Ok(ring) => *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring),
             Err(error) => tracing::error!(%error, "changed keys cannot be opened; restart hallpassd"),
         }

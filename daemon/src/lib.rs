@@ -18,6 +18,7 @@ mod keys;
 mod listener;
 mod password;
 mod publish;
+mod reseal;
 mod shared;
 mod store;
 #[cfg(test)]

@@ -15,12 +15,14 @@ use crate::clock::Clock;
 use crate::domain::command::{Command, Lifetimes};
 use crate::domain::effect::Outcome;
 use crate::domain::family::Binding;
-use crate::domain::keyset::{self, KeyKind, KeyPolicy};
+use crate::domain::keyset::{self, Key, KeyKind, KeyPolicy};
 use crate::domain::policy::Permit;
+use crate::domain::reseal::MasterId;
 use crate::entropy::Entropy;
 use crate::keys::Keys;
 use crate::listener::Places;
 use crate::password::Hasher;
+use crate::reseal::MasterFile;
 use crate::store::{Snapshot, Store, StoreError, Writer};
 
 /// What every connection works with.
@@ -39,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) binding: Binding,
     pub(crate) key_policy: KeyPolicy,
     pub(crate) state_dir: PathBuf,
+    pub(crate) master_file: MasterFile,
+    pub(crate) resealing: tokio::sync::Mutex<()>,
     pub(crate) started: Millis,
     /// Names this start of the daemon: see [`Board::open`].
     pub(crate) life: Stamp,
@@ -54,13 +58,26 @@ impl Shared {
 
     /// Has a new key brought in: made and sealed here, decided and written like any other change.
     pub(crate) async fn rotate(&self, permit: Permit, kind: KeyKind, emergency: bool) -> Result<(), Refusal> {
+        let (new, under) = self.new_key(kind)?;
+        self.write(permit, Command::RotateKey { new, under, emergency }).await.map(|_| ())
+    }
+
+    /// Has a signing key taken back. A new one goes along, for the case that it was the one that signs.
+    pub(crate) async fn retire(&self, permit: Permit, kid: String) -> Result<(), Refusal> {
+        let (spare, under) = self.new_key(KeyKind::Signing)?;
+        self.write(permit, Command::RetireKey { kid, spare, under }).await.map(|_| ())
+    }
+
+    /// A key for the next place of its kind, and the master key that it is sealed under.
+    fn new_key(&self, kind: KeyKind) -> Result<(Box<Key>, MasterId), Refusal> {
         let keys = self.snapshot()?.keys().map_err(unreadable)?;
         let number = keyset::next_number(&keys, kind).ok_or(ErrorCode::Internal)?;
-        let new = self.keys.sealer().make(kind, number, self.clock.now()).map_err(|error| {
+        let sealer = self.keys.sealer();
+        let new = sealer.make(kind, number, self.clock.now()).map_err(|error| {
             tracing::error!(%error, "a new key could not be made");
             Refusal::new(ErrorCode::Unavailable)
         })?;
-        self.write(permit, Command::RotateKey { new: Box::new(new), emergency }).await.map(|_| ())
+        Ok((Box::new(new), sealer.id()))
     }
 
     /// Moves keys on whose time has come, and brings in those that are due.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Answer, Revoked, SessionPage};
 use crate::id::{SessionId, UserId};
-use crate::secret::{Password, Token};
+use crate::secret::{NewMasterKey, Password, Token};
 use crate::time::{Millis, Stamp};
 
 /// What an administrator asks of the daemon.
@@ -54,6 +54,11 @@ pub trait Admin {
     async fn key_rotate(request: RotateKey) -> Answer<Vec<KeyInfo>>;
     /// Adds a user with a password hash that another program has made, or looks whether that could be done.
     async fn user_import(request: ImportUser) -> Answer<ImportReport>;
+    /// Seals every key in the database under another master key: one that the daemon makes and puts in its place, or this one, which the caller
+    /// puts there.
+    async fn key_reseal(new_key: Option<NewMasterKey>) -> Answer<Reseal>;
+    /// Takes back the signing key of this `kid`: the next verification refuses every access token that it signed. Another key signs from then on.
+    async fn key_retire(kid: String) -> Answer<Vec<KeyInfo>>;
 }
 
 /// How the daemon is doing.
@@ -183,6 +188,15 @@ pub struct RotateKey {
     pub emergency: bool,
 }
 
+/// What became of a change of the master key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reseal {
+    /// Where the daemon reads its master key.
+    pub master_key: String,
+    /// Whether the new key is in force. Otherwise it is from the next start on that finds it in its place, and until then the old one is.
+    pub done: bool,
+}
+
 /// A key as an administrator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyInfo {
@@ -192,11 +206,11 @@ pub struct KeyInfo {
     pub number: u16,
     /// The `kid` of a signing key.
     pub kid: String,
-    /// `next`, `active` or `retired`.
+    /// `next`, `active`, `retired` or `revoked`.
     pub state: String,
     /// When it was made.
     pub created: Millis,
-    /// When it becomes active, or verifies no more.
+    /// When it becomes active, verifies no more, or is no longer listed.
     pub until: Option<Millis>,
 }
 
@@ -214,7 +228,7 @@ pub struct RevocationKey {
 pub struct RevocationEntry {
     /// Where it stands.
     pub key: RevocationKey,
-    /// What: `session`, `user`, `app` or `everything`.
+    /// What: `session`, `user`, `app`, `key` or `everything`.
     pub kind: String,
     /// Which: its identifier or name, as tokens carry it; empty for everything.
     pub id: String,

@@ -43,6 +43,31 @@ secret_text! {
     Token
 }
 
+/// 32 random bytes that an administrator brings as the next master key, on their way to the daemon.
+#[derive(Clone, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NewMasterKey([u8; 32]);
+
+impl NewMasterKey {
+    /// The key of these bytes; the caller keeps no copy.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the one place that needs them. Never log, format or store what this returns.
+    #[must_use]
+    pub const fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for NewMasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewMasterKey(..)")
+    }
+}
+
 /// 128 random bits that a client makes for one rotation and keeps beside the token, so that a lost answer can be asked for again.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -76,6 +101,7 @@ mod tests {
     fn debug_prints_nothing_of_the_text() {
         let shown = format!("{:?} {:?}", Password::new("correct horse".into()), Token::new("hps_abc".into()));
         assert_eq!(shown, "Password(..) Token(..)");
+        assert_eq!(format!("{:?}", NewMasterKey::from_bytes([7; 32])), "NewMasterKey(..)");
         assert_eq!(format!("{:?}", AttemptId::from_bytes([7; 16])), "AttemptId(..)");
     }
 }

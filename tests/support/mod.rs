@@ -150,8 +150,17 @@ impl Daemon {
 
     /// The memory of the daemon that is resident, in bytes.
     pub(crate) fn rss(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most of the daemon's memory that was ever resident at once, in bytes.
+    pub(crate) fn peak_rss(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, field: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the daemon runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("it has memory");
         let kib = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of KiB");
         kib * 1024
     }

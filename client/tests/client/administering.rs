@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use hallpass_client::admin::{
-    AddUser, AdminClient, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, RevocationEntry,
-    RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, AdminClient, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, NewMasterKey,
+    Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_client::{ErrorCode, Millis, Password, Refusal, Revoked, SessionId, SessionPage, Token, UserId};
 use hallpass_protocol::admin::Admin;
@@ -31,8 +31,10 @@ async fn reads_and_revocations_are_asked_again() {
     assert_eq!(client.user_show("alice").await.unwrap().name, "alice");
     fake.will([Act::HangUp]);
     assert_eq!(client.revoke(RevokeTarget::All).await.unwrap().sessions, 1);
-    assert_eq!(fake.calls(), ["user_show", "user_show", "revoke", "revoke"]);
-    assert_eq!(fake.connections(), 3);
+    fake.will([Act::HangUp]);
+    assert!(client.key_retire("kid").await.unwrap().is_empty());
+    assert_eq!(fake.calls(), ["user_show", "user_show", "revoke", "revoke", "key_retire", "key_retire"]);
+    assert_eq!(fake.connections(), 4);
 }
 
 #[tokio::test]
@@ -60,6 +62,8 @@ async fn changes_are_never_sent_twice() {
     ] {
         assert_eq!(outcome.unwrap_err().code(), ErrorCode::Unknown);
     }
+    fake.will([Act::HangUp]);
+    assert_eq!(client.key_reseal(None).await.unwrap_err().code(), ErrorCode::Unknown);
     assert_eq!(
         fake.calls(),
         [
@@ -69,7 +73,8 @@ async fn changes_are_never_sent_twice() {
             "user_remove",
             "user_set_password",
             "user_set_roles",
-            "user_import"
+            "user_import",
+            "key_reseal"
         ]
     );
 }
@@ -191,6 +196,16 @@ impl Admin for Administering {
 
     async fn key_rotate(self, _: Context, _: RotateKey) -> Answer<Vec<KeyInfo>> {
         self.0.play("key_rotate").await?;
+        Ok(Vec::new())
+    }
+
+    async fn key_reseal(self, _: Context, _: Option<NewMasterKey>) -> Answer<Reseal> {
+        self.0.play("key_reseal").await?;
+        Ok(Reseal { master_key: "/master.key".to_owned(), done: true })
+    }
+
+    async fn key_retire(self, _: Context, _: String) -> Answer<Vec<KeyInfo>> {
+        self.0.play("key_retire").await?;
         Ok(Vec::new())
     }
 

@@ -47,7 +47,7 @@ pub(super) enum Verb {
     /// Exchange a refresh token for the next one
     #[command(after_long_help = REFRESH_EXAMPLES)]
     Refresh(RefreshArgs),
-    /// End sessions
+    /// End sessions, or what a key has signed
     #[command(after_long_help = REVOKE_EXAMPLES, override_usage = REVOKE_USAGE)]
     Revoke(RevokeArgs),
     /// List sessions
@@ -56,7 +56,7 @@ pub(super) enum Verb {
     /// List what was taken back lately
     #[command(subcommand)]
     Revocation(RevocationVerb),
-    /// List and rotate keys, print the public ones
+    /// List, rotate and reseal keys, print the public ones
     #[command(subcommand)]
     Key(KeyVerb),
     /// Read the audit chain
@@ -83,8 +83,7 @@ Examples:
   hallpass refresh                                   # asks for the token
   printf '%s\\n' \"$T\" | hallpass refresh - --json";
 
-const REVOKE_USAGE: &str =
-    "hallpass revoke [OPTIONS] <--token [-] | --session <ID> | --user <NAME> | --app <APP> | --all>";
+const REVOKE_USAGE: &str = "hallpass revoke [OPTIONS] <--token [-] | --session <ID> | --user <NAME> | --app <APP> | --key <KID> | --all>";
 
 const REVOKE_EXAMPLES: &str = "\
 When the command returns, no app on this host accepts the sessions any more.
@@ -105,6 +104,20 @@ stays as they are, so an import can be run again.
 Examples:
   hallpass user import users.jsonl --dry-run
   psql -Atc \"select json_build_object('name', login, 'hash', pw) from users\" | hallpass user import -";
+
+const RESEAL_EXAMPLES: &str = "\
+Sessions and tokens go on. A copy of the database made before still opens with the old key,
+so keep that as long as you keep the copy.
+
+Where the daemon made its master key itself, it makes another and puts it in its place:
+  hallpass key reseal
+
+Where you gave it one, as a file of the configuration or a credential of systemd, make the next,
+put it in the place of the old one, and restart the daemon. Until then the old one counts:
+  (umask 077; head -c 32 /dev/urandom >/etc/hallpass/master.key.new)
+  hallpass key reseal --new-key /etc/hallpass/master.key.new
+  mv /etc/hallpass/master.key.new /etc/hallpass/master.key
+  systemctl restart hallpassd";
 
 /// Stands for `-`: the token is the first line of stdin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,7 +303,7 @@ pub(super) struct RefreshArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("target").required(true).args(["token", "session", "user", "app", "all"]))]
+#[command(group = clap::ArgGroup::new("target").required(true).args(["token", "session", "user", "app", "key", "all"]))]
 pub(super) struct RevokeArgs {
     /// The session of a token: `-` takes it from the first line of stdin; without it you are asked
     #[arg(long, value_name = "-", value_parser = stdin, num_args = 0..=1)]
@@ -308,6 +321,9 @@ pub(super) struct RevokeArgs {
     /// All sessions that this app opened
     #[arg(long, value_name = "APP")]
     pub(super) app: Option<String>,
+    /// Every access token that this key signed, by its KID; asks first
+    #[arg(long, value_name = "KID", allow_hyphen_values = true)]
+    pub(super) key: Option<String>,
     /// Every session there is; asks first
     #[arg(long)]
     pub(super) all: bool,
@@ -340,6 +356,28 @@ pub(super) enum KeyVerb {
     List,
     /// Bring in a new key; the old ones verify until their last tokens are over
     Rotate(RotateArgs),
+    /// Take a signing key back: every access token it signed ends at once; asks first
+    Retire(RetireArgs),
+    /// Change the master key that seals the others
+    #[command(after_long_help = RESEAL_EXAMPLES)]
+    Reseal(ResealArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RetireArgs {
+    /// Which, as `key list` shows it
+    #[arg(allow_hyphen_values = true)]
+    pub(super) kid: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResealArgs {
+    /// Take this key, 32 bytes in a file of yours or on stdin (`-`), instead of having the daemon make one
+    #[arg(long, value_name = "FILE")]
+    pub(super) new_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

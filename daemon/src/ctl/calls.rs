@@ -10,7 +10,8 @@ use hallpass_protocol::paths::admin_socket_beside;
 
 use super::args::{
     AddArgs, AuditVerb, Cli, CodeArgs, KeyVerb, LoginArgs, NameArg, PasswdArgs, RefreshArgs, RemoveArgs,
-    RevocationVerb, RevokeArgs, RolesArgs, RotateArgs, SessionVerb, UserVerb, Verb, VerifyArgs,
+    ResealArgs, RetireArgs, RevocationVerb, RevokeArgs, RolesArgs, RotateArgs, SessionVerb, UserVerb, Verb,
+    VerifyArgs,
 };
 use super::failure::Failure;
 use super::import;
@@ -38,6 +39,8 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
             Ok(render::keys().page(out, &keys)?)
         }
         Verb::Key(KeyVerb::Rotate(args)) => key_rotate(args, &socket, out).await,
+        Verb::Key(KeyVerb::Retire(RetireArgs { kid, yes })) => key_retire(kid, yes, &socket, out).await,
+        Verb::Key(KeyVerb::Reseal(args)) => key_reseal(args, &socket, out).await,
         Verb::Key(KeyVerb::Jwks) => Ok(out.jwks(&socket.admin().await?.key_jwks().await?)?),
         Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count.get(), after, &socket, out).await,
     }
@@ -193,6 +196,17 @@ async fn key_rotate(args: RotateArgs, socket: &Socket<'_>, out: &mut Out<'_>) ->
     Ok(render::keys().page(out, &keys)?)
 }
 
+async fn key_retire(kid: String, yes: bool, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    input::confirm(yes, "every access token that this key has signed ends", "retire")?;
+    let keys = socket.admin().await?.key_retire(kid).await?;
+    Ok(render::keys().page(out, &keys)?)
+}
+
+async fn key_reseal(args: ResealArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let new_key = args.new_key.as_deref().map(input::new_master_key).transpose()?;
+    Ok(out.resealed(&socket.admin().await?.key_reseal(new_key).await?)?)
+}
+
 async fn revocation_list(socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
     let admin = socket.admin().await?;
     let mut list = render::revocations();
@@ -243,6 +257,9 @@ async fn refresh(args: RefreshArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> O
 }
 
 async fn revoke(args: RevokeArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    if let Some(kid) = args.key {
+        return key_retire(kid, args.yes, socket, out).await;
+    }
     let target = match (args.token, args.session, args.user, args.app) {
         (Some(source), ..) => {
             let token = input::token(source.is_some())?;

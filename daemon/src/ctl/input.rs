@@ -3,17 +3,20 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::limits::{PASSWORD_BYTES, TOKEN_BYTES};
-use hallpass_protocol::secret::{Password, Token};
+use hallpass_protocol::secret::{NewMasterKey, Password, Token};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::failure::Failure;
 use super::render::text::neutral;
 use super::terminal::{Terminal, Unanswered};
+
+/// Bytes of a master key.
+const KEY_BYTES: usize = 32;
 
 /// A line as it was typed, wiped when dropped.
 type Line = Zeroizing<Vec<u8>>;
@@ -162,6 +165,29 @@ fn to_text(mut line: Line) -> Option<String> {
     String::from_utf8(std::mem::take(&mut *line)).map_err(|error| error.into_bytes().zeroize()).ok()
 }
 
+/// The next master key, from a file that nobody else can read, or from stdin for `-`. A file is on disk before anything is sealed under it.
+pub(super) fn new_master_key(path: &Path) -> Result<NewMasterKey, Failure> {
+    let unusable = |why: &str| Failure::usage(format!("the new master key cannot be used: {why}"));
+    let unreadable = |error: io::Error| unusable(&error.to_string());
+    let mut key = Zeroizing::new(Vec::with_capacity(KEY_BYTES + 1));
+    let from: &mut dyn Read = if path == Path::new("-") {
+        &mut io::stdin()
+    } else {
+        let file = File::open(path).map_err(unreadable)?;
+        if file.metadata().map_err(unreadable)?.mode() & 0o077 != 0 {
+            return Err(unusable("others can read or write its file; make another one under `umask 077`"));
+        }
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        file.sync_all().and_then(|()| File::open(dir)?.sync_all()).map_err(unreadable)?;
+        &mut { file }
+    };
+    from.take(KEY_BYTES as u64 + 1).read_to_end(&mut key).map_err(unreadable)?;
+    match <&[u8; KEY_BYTES]>::try_from(key.as_slice()) {
+        Ok(bytes) if bytes.iter().any(|byte| *byte != bytes[0]) => Ok(NewMasterKey::from_bytes(*bytes)),
+        _ => Err(unusable("it is not 32 random bytes; make one with: head -c 32 /dev/urandom")),
+    }
+}
+
 /// A file that was not there before and that only this user can read.
 pub(super) fn new_private_file(path: &Path) -> Result<File, Failure> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
@@ -247,5 +273,27 @@ mod tests {
             matches!(consent(None, "bob is removed", "bob"), Err(Failure::Usage(why)) if why.contains("--yes"))
         );
         assert!(confirm(true, "bob is removed", "bob").is_ok());
+    }
+
+    #[test]
+    fn a_new_master_key_is_32_random_bytes_of_nobody_else() {
+        use std::os::unix::fs::PermissionsExt;
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let key: Vec<u8> = (0..32).collect();
+        file.write_all(&key).unwrap();
+        assert_eq!(new_master_key(file.path()).unwrap().expose().as_slice(), key);
+        for mode in [0o640, 0o604, 0o620] {
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).unwrap();
+            assert!(new_master_key(file.path()).unwrap_err().to_string().contains("others"), "{mode:o}");
+        }
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600)).unwrap();
+        for bad in [&key[1..], &[&key[..], b"\n"].concat(), &[0; 32], b""] {
+            std::fs::write(file.path(), bad).unwrap();
+            assert!(
+                new_master_key(file.path()).unwrap_err().to_string().contains("32 random bytes"),
+                "{bad:?}"
+            );
+        }
+        assert!(new_master_key(Path::new("/nowhere")).is_err());
     }
 }

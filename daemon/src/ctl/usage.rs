@@ -177,6 +177,11 @@ mod tests {
             &format!("revoke --session {SESSION}"),
             "session list --user alice",
             "key jwks",
+            "key reseal",
+            "key retire Zm9v --yes",
+            "revoke --key Zm9v",
+            "key reseal --new-key /etc/hallpass/next",
+            "key reseal --new-key -",
             "audit tail",
             "audit tail --count 3 --after 7",
         ] {
@@ -284,6 +289,7 @@ mod tests {
             "audit tail --count SECRET",
             "audit SECRET --json=SECRET",
             "key jwks SECRET",
+            "key reseal SECRET",
             "status --json=SECRET",
             "help SECRET",
         ] {

@@ -12,6 +12,7 @@ use super::effect::{Credential, ListedAt};
 use super::family::{AttemptHash, ContextTag, RotationPolicy};
 use super::keyset::{Key, KeyPolicy};
 use super::policy::Permit;
+use super::reseal::{Bridge, Master, MasterId, Resealed};
 use super::revocation::{CutOffs, Target};
 use super::session::{Dead, Origin, Session, is_alive};
 use super::throttle::{Failures, Source};
@@ -55,11 +56,31 @@ pub(crate) enum Command {
     RotateKey {
         /// The key, sealed for the next place of its kind.
         new: Box<Key>,
+        /// The master key that it is sealed under.
+        under: MasterId,
         /// Whether all others of its kind are to be gone at once.
         emergency: bool,
     },
+    /// Takes one signing key back.
+    RetireKey {
+        /// Which.
+        kid: String,
+        /// What signs from then on, if that one did and none waits: sealed for the next place of its kind.
+        spare: Box<Key>,
+        /// The master key that it is sealed under.
+        under: MasterId,
+    },
     /// Moves keys on whose time has come.
     TendKeys,
+    /// Lets a new master key take the place of the one that the keys are sealed under.
+    BridgeMaster {
+        /// The one that they are sealed under.
+        under: MasterId,
+        /// The way to it from the new one.
+        bridge: Box<Bridge>,
+    },
+    /// Puts every key under the seal of another master key.
+    Reseal(Box<Resealed>),
 }
 
 /// Who logs in, and from where.
@@ -195,6 +216,8 @@ pub(crate) struct Facts {
     pub(crate) keys: ActiveKeys,
     /// Every key, where keys are what it is about.
     pub(crate) keyset: Vec<Key>,
+    /// The master key that they are sealed under, where that matters.
+    pub(crate) master: Master,
 }
 
 /// The keys that new tokens are made with.

@@ -8,7 +8,7 @@ use super::effect::{Decision, Effect, Event, Outcome};
 use super::family::Binding;
 use super::revocation::Target;
 use super::session::{Session, touched};
-use super::{account, family, keyset, login, revocation};
+use super::{account, family, keyset, login, reseal, revocation};
 
 /// Decides one command on the facts of its own transaction.
 pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
@@ -29,8 +29,11 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
         }
         Command::ChangeUser(name, change) => account::change(name, change, case),
         Command::Sweep => sweep(case),
-        Command::RotateKey { new, emergency } => keyset::rotate(new, *emergency, case),
+        Command::RotateKey { new, under, emergency } => keyset::rotate(new, *under, *emergency, case),
+        Command::RetireKey { kid, spare, under } => keyset::retire(kid, spare, *under, case),
         Command::TendKeys => keyset::tend(case),
+        Command::BridgeMaster { under, bridge } => reseal::bridge(*under, bridge, case),
+        Command::Reseal(resealed) => reseal::reseal(resealed, case),
         Command::Start => Decision::done(Event::Start, Outcome::Done),
     }
 }

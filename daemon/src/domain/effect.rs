@@ -10,6 +10,7 @@ use hallpass_protocol::token::MacKeyId;
 use super::account::{Name, PasswordHash, User};
 use super::command::Case;
 use super::keyset::{Key, KeyKind};
+use super::reseal::Master;
 use super::revocation::CutOffs;
 use super::session::{Hot, Session};
 use super::throttle::{Failures, ThrottleKey};
@@ -92,6 +93,8 @@ pub(crate) enum Effect {
     PutKey(Key),
     /// Removes a key for good.
     RemoveKey(KeyKind, u16),
+    /// Writes what is known of the master key.
+    PutMaster(Master),
     /// Writes the stamps that end many sessions at once.
     PutCutOffs(CutOffs),
 }
@@ -296,8 +299,12 @@ events! {
     CodeRedeem = "code.redeem";
     /// A key was brought in.
     KeyRotate = "key.rotate";
+    /// A signing key was taken back.
+    KeyRetire = "key.retire";
     /// Keys moved on because their time had come.
     KeyTend = "key.tend";
+    /// The master key was changed, or a step was made towards it.
+    KeyReseal = "key.reseal";
     /// A user was added.
     UserAdd = "user.add";
     /// A user may log in again.

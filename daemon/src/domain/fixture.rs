@@ -78,6 +78,7 @@ impl World {
             match effect {
                 Effect::PutHot(_, hot) | Effect::NoteUse(_, hot) => self.session().hot = hot.clone(),
                 Effect::PutUser(user) => self.facts.user = Some(user.clone()),
+                Effect::PutMaster(master) => self.facts.master.clone_from(master),
                 Effect::PutCutOffs(cut_offs) => self.facts.cut_offs.clone_from(cut_offs),
                 _ => {}
             }

@@ -1,4 +1,4 @@
-//! The life of keys: next, active, retired, gone. Of each kind exactly one is active, whatever happens in between.
+//! The life of keys: next, active, retired, gone; or revoked at any time. Of each kind exactly one is active, whatever happens in between.
 //!
 //! A signing key is published a while before it signs, so that whoever fetches keys from time to time has it when the first token comes. A
 //! retired key verifies until the last token it made is over, and then its row is removed: what is gone cannot be stolen.
@@ -11,6 +11,7 @@ use hallpass_protocol::token::MacKeyId;
 
 use super::command::{ActiveKeys, Case};
 use super::effect::{Decision, Effect, Event, Outcome};
+use super::reseal::{MasterId, overtaken};
 use super::revocation::CutOffs;
 
 /// What a key is for. The numbers are stored.
@@ -45,6 +46,8 @@ pub(crate) enum KeyState {
     Active,
     /// Verifies old tokens until this moment.
     Retired(Millis),
+    /// Was taken back, and is known as that until its last token is over. Of the key itself nothing is left.
+    Revoked(Millis),
 }
 
 /// A key as stored: everything about it in the open but the key itself.
@@ -64,8 +67,15 @@ pub(crate) struct Key {
     pub(crate) sealed: Sealed,
 }
 
-/// A sealed key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl Key {
+    /// Whether it was taken back, so that there is nothing to open.
+    pub(crate) fn is_revoked(&self) -> bool {
+        matches!(self.state, KeyState::Revoked(_))
+    }
+}
+
+/// A sealed key; empty for one that was taken back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sealed {
     /// The nonce it was sealed with.
     pub(crate) nonce: [u8; 24],
@@ -105,11 +115,10 @@ pub(crate) fn due(keys: &[Key], policy: &KeyPolicy, now: Millis) -> Vec<KeyKind>
 
 /// Brings a new key in. A signing key waits for its time; a MAC key needs no publishing, so it is active at once. In an emergency the new key is
 /// active at once and all others of its kind are gone: with them every access token or, for MAC keys, every session.
-pub(crate) fn rotate(new: &Key, emergency: bool, case: &Case<'_>) -> Decision {
+pub(crate) fn rotate(new: &Key, under: MasterId, emergency: bool, case: &Case<'_>) -> Decision {
     let keys = &case.facts.keyset;
-    if next_number(keys, new.kind) != Some(new.number) {
-        // Another rotation came in between; this key was sealed for a place that is taken.
-        return Decision::refused(Event::KeyRotate, Refusal::new(ErrorCode::Busy));
+    if !is_timely(new, under, case) {
+        return overtaken(Event::KeyRotate);
     }
     let same = || keys.iter().filter(|key| key.kind == new.kind);
     let state = match new.kind {
@@ -138,6 +147,39 @@ pub(crate) fn rotate(new: &Key, emergency: bool, case: &Case<'_>) -> Decision {
     decision
 }
 
+/// Takes one signing key back: from now on no token of it verifies. If it was the active one, the key that waits is active at once, though not
+/// everybody may have fetched it yet, or else the spare one is. Taking it back again changes nothing.
+pub(crate) fn retire(kid: &str, spare: &Key, under: MasterId, case: &Case<'_>) -> Decision {
+    let keys = &case.facts.keyset;
+    let signing = || keys.iter().filter(|key| key.kind == KeyKind::Signing);
+    let Some(key) = signing().find(|key| key.kid == kid) else {
+        let message = "no signing key has this id; `hallpass key list` shows those there are, and a key whose last token is over is gone";
+        return Decision::refused(Event::KeyRetire, Refusal::because(ErrorCode::NotFound, message));
+    };
+    let until = match key.state {
+        KeyState::Revoked(until) => until,
+        _ => last_token_of(key.kind, case),
+    };
+    let revoked = Key { state: KeyState::Revoked(until), sealed: Sealed::default(), ..key.clone() };
+    let decision = Decision::done(Event::KeyRetire, Outcome::Done)
+        .detail(format!("signing key {}, {kid}", key.number))
+        .with(Effect::PutKey(revoked));
+    if key.state != KeyState::Active {
+        return decision;
+    }
+    let successor = match signing().find(|key| matches!(key.state, KeyState::Next(_))) {
+        Some(waiting) => waiting,
+        None if is_timely(spare, under, case) => spare,
+        None => return overtaken(Event::KeyRetire),
+    };
+    decision.with(Effect::PutKey(Key { state: KeyState::Active, ..successor.clone() }))
+}
+
+/// Whether no other change came in between: one that took the place that this key was sealed for, or replaced the master key that it is under.
+fn is_timely(new: &Key, under: MasterId, case: &Case<'_>) -> bool {
+    next_number(&case.facts.keyset, new.kind) == Some(new.number) && case.facts.master.is_under(under)
+}
+
 /// Moves keys on whose time has come.
 pub(crate) fn tend(case: &Case<'_>) -> Decision {
     let (keys, now) = (&case.facts.keyset, case.at.now);
@@ -150,7 +192,9 @@ pub(crate) fn tend(case: &Case<'_>) -> Decision {
                 effects.extend(active.map(|old| retired(old, case)));
                 effects.push(Effect::PutKey(Key { state: KeyState::Active, ..key.clone() }));
             }
-            KeyState::Retired(until) if now >= until => effects.push(Effect::RemoveKey(key.kind, key.number)),
+            KeyState::Retired(until) | KeyState::Revoked(until) if now >= until => {
+                effects.push(Effect::RemoveKey(key.kind, key.number));
+            }
             _ => {}
         }
     }
@@ -163,136 +207,17 @@ pub(crate) fn tend(case: &Case<'_>) -> Decision {
 }
 
 fn retired(key: &Key, case: &Case<'_>) -> Effect {
-    let last_token = match key.kind {
+    Effect::PutKey(Key { state: KeyState::Retired(last_token_of(key.kind, case)), ..key.clone() })
+}
+
+/// When the last token is over that a key of this kind can have made.
+fn last_token_of(kind: KeyKind, case: &Case<'_>) -> Millis {
+    let life = match kind {
         KeyKind::Signing => case.policy.lifetimes.access,
         KeyKind::Mac => case.policy.lifetimes.absolute,
     };
-    let until = case.at.now.plus(last_token + SLACK);
-    Effect::PutKey(Key { state: KeyState::Retired(until), ..key.clone() })
+    case.at.now.plus(life + SLACK)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::command::Command;
-    use crate::domain::fixture::{MINUTE, World};
-    use KeyKind::{Mac, Signing};
-
-    fn key(kind: KeyKind, number: u16, state: KeyState) -> Key {
-        let sealed = Sealed { nonce: [0; 24], bytes: vec![1] };
-        Key { kind, number, state, created: Millis::from_u64(0), kid: format!("kid{number}"), sealed }
-    }
-
-    fn world() -> World {
-        let mut world = World::new();
-        world.facts.keyset = vec![key(Mac, 1, KeyState::Active), key(Signing, 1, KeyState::Active)];
-        world
-    }
-
-    impl World {
-        /// Decides a command about keys and has its effects come true.
-        fn keys(&mut self, command: &Command) -> Decision {
-            let decision = self.decide(command);
-            for effect in &decision.effects {
-                match effect {
-                    Effect::RemoveKey(kind, number) => {
-                        self.facts.keyset.retain(|key| (key.kind, key.number) != (*kind, *number));
-                    }
-                    Effect::PutKey(put) => {
-                        self.facts.keyset.retain(|key| (key.kind, key.number) != (put.kind, put.number));
-                        self.facts.keyset.push(put.clone());
-                    }
-                    _ => {}
-                }
-            }
-            for kind in KeyKind::ALL {
-                let active =
-                    self.facts.keyset.iter().filter(|key| key.kind == kind && key.state == KeyState::Active);
-                assert_eq!(active.count(), 1, "exactly one active {kind:?} key");
-            }
-            decision
-        }
-
-        fn rotate(&mut self, kind: KeyKind, emergency: bool) -> Decision {
-            let number = next_number(&self.facts.keyset, kind).unwrap();
-            let new = key(kind, number, KeyState::Active);
-            self.keys(&Command::RotateKey { new: Box::new(new), emergency })
-        }
-
-        fn states(&self, kind: KeyKind) -> Vec<(u16, KeyState)> {
-            let mut states: Vec<_> = self
-                .facts
-                .keyset
-                .iter()
-                .filter(|key| key.kind == kind)
-                .map(|key| (key.number, key.state))
-                .collect();
-            states.sort_by_key(|(number, _)| *number);
-            states
-        }
-    }
-
-    #[test]
-    fn a_signing_key_is_published_before_it_signs_and_verifies_after() {
-        let mut world = world();
-        let published = world.at.now;
-        assert!(world.rotate(Signing, false).outcome.is_ok());
-        let signs = published.plus(60 * MINUTE);
-        assert_eq!(world.states(Signing), [(1, KeyState::Active), (2, KeyState::Next(signs))]);
-        world.after_almost(60 * MINUTE);
-        assert!(world.keys(&Command::TendKeys).effects.is_empty(), "not a millisecond early");
-        world.after(Duration::from_millis(1));
-        assert!(world.keys(&Command::TendKeys).outcome.is_ok());
-        let until = world.at.now.plus(11 * MINUTE);
-        assert_eq!(world.states(Signing), [(1, KeyState::Retired(until)), (2, KeyState::Active)]);
-        world.after_almost(11 * MINUTE);
-        assert!(world.keys(&Command::TendKeys).effects.is_empty());
-        world.after(Duration::from_millis(1));
-        assert!(world.keys(&Command::TendKeys).outcome.is_ok());
-        assert_eq!(world.states(Signing), [(2, KeyState::Active)]);
-    }
-
-    #[test]
-    fn a_mac_key_is_active_at_once_and_the_old_one_outlives_every_session() {
-        let mut world = world();
-        assert!(world.rotate(Mac, false).outcome.is_ok());
-        let until = Millis::from_u64(world.at.now.as_u64()).plus(24 * 60 * MINUTE + MINUTE);
-        assert_eq!(world.states(Mac), [(1, KeyState::Retired(until)), (2, KeyState::Active)]);
-        assert_eq!(active(&world.facts.keyset).unwrap().mac, MacKeyId(2));
-    }
-
-    #[test]
-    fn an_emergency_leaves_the_new_key_alone() {
-        let mut world = world();
-        assert!(world.rotate(Signing, false).outcome.is_ok());
-        assert!(world.rotate(Signing, true).outcome.is_ok());
-        assert_eq!(world.states(Signing), [(3, KeyState::Active)]);
-        let stamp = world.at.stamp;
-        assert!(world.rotate(Mac, true).outcome.is_ok());
-        assert_eq!(world.states(Mac), [(2, KeyState::Active)]);
-        assert_eq!(world.facts.cut_offs.everything, stamp, "every session ends with it");
-    }
-
-    #[test]
-    fn only_the_newest_waits_and_a_place_is_taken_once() {
-        let mut world = world();
-        assert!(world.rotate(Signing, false).outcome.is_ok());
-        assert!(world.rotate(Signing, false).outcome.is_ok());
-        assert_eq!(world.states(Signing).iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 3]);
-        let late = Command::RotateKey { new: Box::new(key(Signing, 3, KeyState::Active)), emergency: false };
-        let refused = world.keys(&late);
-        assert_eq!((refused.outcome.unwrap_err().code, refused.effects.len()), (ErrorCode::Busy, 0));
-    }
-
-    #[test]
-    fn a_key_is_due_once_it_is_old_and_none_waits() {
-        let mut world = world();
-        let policy = world.policy.keys;
-        let born = Millis::from_u64(0);
-        assert_eq!(due(&world.facts.keyset, &policy, born.plus(policy.rotate_every)), [Mac, Signing]);
-        let early = Millis::from_u64(born.plus(policy.rotate_every).as_u64() - 1);
-        assert_eq!(due(&world.facts.keyset, &policy, early), []);
-        world.facts.keyset.push(key(Signing, 2, KeyState::Next(Millis::MAX)));
-        assert_eq!(due(&world.facts.keyset, &policy, born.plus(policy.rotate_every)), [Mac]);
-    }
-}
+mod tests;

@@ -15,6 +15,7 @@ pub(crate) mod login;
 pub(crate) mod opening;
 pub(crate) mod policy;
 pub(crate) mod raise;
+pub(crate) mod reseal;
 pub(crate) mod revocation;
 pub(crate) mod session;
 pub(crate) mod throttle;

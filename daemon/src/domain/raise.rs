@@ -20,7 +20,7 @@ pub(crate) enum Raise {
 /// Whom this effect concerns, if anybody.
 ///
 /// What is new concerns nobody yet. What only says that a session was used changes no answer but its end, which moves away. A new key is told
-/// by the version of the key set; a key that is gone takes its tokens with it.
+/// by the version of the key set; a key that is gone or taken back takes its tokens with it.
 pub(crate) fn raised(effect: &Effect) -> Option<Raise> {
     match effect {
         Effect::PutUser(user) => Some(Raise::User(user.id)),
@@ -29,9 +29,11 @@ pub(crate) fn raised(effect: &Effect) -> Option<Raise> {
             Some(Raise::Session(*session))
         }
         Effect::PutCutOffs(_) | Effect::RemoveKey(..) => Some(Raise::Everything),
+        Effect::PutKey(key) if key.is_revoked() => Some(Raise::Everything),
         Effect::NoteUse(..)
         | Effect::OpenSession(_)
         | Effect::PutKey(_)
+        | Effect::PutMaster(_)
         | Effect::ReserveName { .. }
         | Effect::ForgetRevocation(_)
         | Effect::MoveDeadline { .. }

@@ -16,7 +16,7 @@ pub(crate) fn ring_of(number: u16, root: [u8; 32], seed: [u8; 32], issuer: &str)
     let keys: Vec<_> = [(KeyKind::Mac, root), (KeyKind::Signing, seed)]
         .into_iter()
         .map(|(kind, secret)| {
-            let place = Place { database: &[2; 16], kind, number };
+            let place = Place::Key { database: &[2; 16], kind, number };
             let sealed = maker.master.seal(&place, &secret, &maker.entropy).unwrap();
             Key { sealed, ..maker.make(kind, number, Millis::default()).unwrap() }
         })

@@ -1,7 +1,7 @@
 //! Stored hashes: our own, and those that other programs have made. Every parameter is bounded before anything is allocated for it.
 
 use argon2::password_hash::phc;
-use argon2::{Algorithm, Argon2, Params, ParamsBuilder, Version};
+use argon2::{Algorithm, Argon2, Block, Params, ParamsBuilder, Version};
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use sha2::{Digest, Sha256, Sha512};
@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::pepper::Pepper;
+use super::pool::Memory;
 use crate::domain::account::PasswordHash;
 use crate::entropy::Entropy;
 
@@ -243,14 +244,24 @@ impl Recipe {
         Ok(Self { params, pepper })
     }
 
+    /// Memory for hashes by this recipe, one after another.
+    pub(super) fn memory(&self) -> Memory {
+        Memory::new(self.params.block_count())
+    }
+
     /// Hashes a password in normal form.
-    pub(crate) fn hash(&self, password: &[u8], entropy: &Entropy) -> Result<PasswordHash, Refusal> {
-        let internal = |_| Refusal::new(ErrorCode::Internal);
+    pub(crate) fn hash(
+        &self,
+        password: &[u8],
+        entropy: &Entropy,
+        memory: &mut Memory,
+    ) -> Result<PasswordHash, Refusal> {
         let salt: [u8; 16] = entropy.bytes().map_err(|_| Refusal::new(ErrorCode::Unavailable))?;
         let mut hash = [0; Params::DEFAULT_OUTPUT_LEN];
-        self.argon2(Algorithm::Argon2id, Version::V0x13, &self.params)
-            .and_then(|argon2| argon2.hash_password_into(password, &salt, &mut hash))
-            .map_err(internal)?;
+        let argon2 = self.argon2(Algorithm::Argon2id, Version::V0x13, &self.params);
+        if !argon2.is_ok_and(|argon2| into(&argon2, password, &salt, &mut hash, memory)) {
+            return Err(Refusal::new(ErrorCode::Internal));
+        }
         let params =
             phc::ParamsString::try_from(&self.params).map_err(|_| Refusal::new(ErrorCode::Internal))?;
         let (salt, hash) = (Base64Unpadded::encode_string(&salt), Base64Unpadded::encode_string(&hash));
@@ -268,11 +279,11 @@ impl Recipe {
     }
 
     /// Whether this is the password, in normal form.
-    pub(crate) fn fits(&self, stored: &Stored, password: &[u8]) -> bool {
+    pub(crate) fn fits(&self, stored: &Stored, password: &[u8], memory: &mut Memory) -> bool {
         match stored {
             Stored::Argon2 { algorithm, version, params, salt, hash } => same(hash, |out| {
                 self.argon2(*algorithm, *version, params)
-                    .is_ok_and(|argon2| argon2.hash_password_into(password, salt, out).is_ok())
+                    .is_ok_and(|argon2| into(&argon2, password, salt, out, memory))
             }),
             Stored::Bcrypt { text, over: BcryptOver::Password } => {
                 bcrypt::verify(password, text).unwrap_or(false)
@@ -315,6 +326,13 @@ impl Recipe {
             _ => Ok(Argon2::new(algorithm, version, params.clone())),
         }
     }
+}
+
+/// Computes Argon2's hash in memory that is there already. Says whether it could.
+fn into(argon2: &Argon2<'_>, password: &[u8], salt: &[u8], out: &mut [u8], memory: &mut Memory) -> bool {
+    let hash =
+        |blocks: &mut [Block]| argon2.hash_password_into_with_memory(password, salt, out, blocks).is_ok();
+    memory.lend(argon2.params().block_count(), hash).unwrap_or(false)
 }
 
 /// Whether what is computed is this hash, in a time that does not tell how much of it is.

@@ -1,18 +1,17 @@
-//! Password hashing: Argon2id on a bounded number of threads, with a bounded queue in front.
+//! Password hashing: Argon2id on threads of its own, as many as may hash at once, with a bounded queue in front.
 //!
-//! A permit belongs to the hash that runs, not to the caller who asked: whoever hangs up early frees nothing early.
+//! A thread belongs to the hash that runs, not to the caller who asked: whoever hangs up early frees nothing early.
 
 mod format;
 mod pepper;
 mod policy;
+mod pool;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::limits::PASSWORD_BYTES;
 use hallpass_protocol::secret::Password;
-use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
@@ -22,9 +21,7 @@ pub(crate) use policy::{Blocklist, Rules};
 use crate::domain::account::PasswordHash;
 use crate::entropy::Entropy;
 use format::{Recipe, Stored, Unusable};
-
-/// Hashes that may wait; more are `busy`.
-const QUEUE: usize = 256;
+use pool::Pool;
 
 /// How passwords are chosen and hashed.
 #[derive(Debug, Clone)]
@@ -53,8 +50,7 @@ pub(crate) struct Checked {
 /// Hashes and checks passwords. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Hasher {
-    permits: Arc<Semaphore>,
-    queued: Arc<AtomicUsize>,
+    pool: Pool,
     recipe: Arc<Recipe>,
     rules: Arc<Rules>,
     dummy: Arc<Stored>,
@@ -67,11 +63,11 @@ impl Hasher {
     pub(crate) fn new(policy: PasswordPolicy, entropy: Entropy) -> Result<Self, Refusal> {
         let recipe = Recipe::new(policy.memory_kib, policy.iterations, policy.pepper)?;
         let nobody: [u8; 32] = entropy.bytes().map_err(|_| Refusal::new(ErrorCode::Unavailable))?;
-        let dummy = recipe.hash(&nobody, &entropy)?;
+        let mut memory = recipe.memory();
+        let dummy = recipe.hash(&nobody, &entropy, &mut memory)?;
         let dummy = recipe.open(&dummy.0).map_err(|_| Refusal::new(ErrorCode::Internal))?;
         Ok(Self {
-            permits: Arc::new(Semaphore::new(policy.parallel.max(1))),
-            queued: Arc::new(AtomicUsize::new(0)),
+            pool: Pool::start(policy.parallel.max(1), memory).map_err(no_threads)?,
             recipe: Arc::new(recipe),
             rules: Arc::new(policy.rules),
             dummy: Arc::new(dummy),
@@ -84,7 +80,7 @@ impl Hasher {
         let normal = normalised(password)?;
         self.rules.admit(&normal, name)?;
         let (recipe, entropy) = (Arc::clone(&self.recipe), self.entropy.clone());
-        self.run(move || recipe.hash(normal.as_bytes(), &entropy)).await?
+        self.pool.run(move |memory| recipe.hash(normal.as_bytes(), &entropy, memory)).await?
     }
 
     /// Checks a password against a stored hash, or does the same work for nothing where there is none.
@@ -96,7 +92,7 @@ impl Hasher {
         let normal = normalised(password)?;
         let (recipe, entropy, dummy) =
             (Arc::clone(&self.recipe), self.entropy.clone(), Arc::clone(&self.dummy));
-        self.run(move || {
+        self.pool.run(move |memory| {
             let stored = against.and_then(|hash| {
                 let refused = |why: &Unusable| {
                     tracing::error!(
@@ -106,9 +102,9 @@ impl Hasher {
                 };
                 recipe.open(&hash.0).inspect_err(refused).ok()
             });
-            let fits = recipe.fits(stored.as_ref().unwrap_or(&dummy), normal.as_bytes()) && stored.is_some();
+            let fits = recipe.fits(stored.as_ref().unwrap_or(&dummy), normal.as_bytes(), memory) && stored.is_some();
             let weaker = fits && stored.is_some_and(|stored| recipe.is_stronger_than(&stored));
-            let rehash = weaker.then(|| recipe.hash(normal.as_bytes(), &entropy)).transpose()?;
+            let rehash = weaker.then(|| recipe.hash(normal.as_bytes(), &entropy, memory)).transpose()?;
             Ok(Checked { fits, rehash })
         })
         .await?
@@ -123,35 +119,13 @@ impl Hasher {
 
     /// Hashes that run or wait.
     pub(crate) fn queued(&self) -> usize {
-        self.queued.load(Ordering::Relaxed)
-    }
-
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-        let place = Place::take(&self.queued).ok_or(ErrorCode::Busy)?;
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| ErrorCode::Unavailable)?;
-        let job = tokio::task::spawn_blocking(move || {
-            let _held_until_the_hash_is_done = (permit, place);
-            work()
-        });
-        job.await.map_err(|_| Refusal::new(ErrorCode::Internal))
+        self.pool.queued()
     }
 }
 
-/// A place in the queue, given back when it is dropped.
-struct Place(Arc<AtomicUsize>);
-
-impl Place {
-    fn take(queued: &Arc<AtomicUsize>) -> Option<Self> {
-        let one_more = |waiting: usize| (waiting < QUEUE).then_some(waiting + 1);
-        queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
-        Some(Self(Arc::clone(queued)))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+#[expect(clippy::needless_pass_by_value, reason = "it stands behind map_err")]
+fn no_threads(error: std::io::Error) -> Refusal {
+    Refusal::because(ErrorCode::Unavailable, format!("no threads can be started to hash on: {error}"))
 }
 
 /// One form for what looks the same however it was typed (NFC, as RFC 8265 asks). Passwords that differ to the eye stay different.
@@ -170,6 +144,7 @@ fn normalised(password: &Password) -> Result<Zeroizing<String>, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use super::pool::QUEUE;
     use super::*;
     use crate::entropy::SystemRandom;
     use std::io::Write;
@@ -240,8 +215,10 @@ mod tests {
     async fn d6_the_queue_is_bounded_and_empties() {
         let hasher = hasher(32);
         let some_password = password("whatever it may be");
-        let held = Arc::clone(&hasher.permits).acquire_owned().await.unwrap();
-        let checks = (0..QUEUE + 10).map(|_| hasher.check(&some_password, None));
+        let (held, wait) = std::sync::mpsc::channel::<()>();
+        let mut holding = Box::pin(hasher.pool.run(move |_| wait.recv()));
+        assert!(futures_util::poll!(&mut holding).is_pending());
+        let checks = (0..QUEUE - 1 + 10).map(|_| hasher.check(&some_password, None));
         // Every check has taken its place, or found none, before the first hash can run.
         let checks = futures_util::future::join_all(checks);
         let (outcomes, ()) = futures_util::future::join(checks, async { drop(held) }).await;
@@ -250,6 +227,7 @@ mod tests {
             .filter(|outcome| outcome.as_ref().is_err_and(|refusal| refusal.code == ErrorCode::Busy))
             .count();
         assert_eq!(busy, 10);
+        assert!(holding.await.unwrap().is_err(), "it was let go");
         assert_eq!(hasher.queued(), 0);
     }
 

@@ -6,7 +6,7 @@ use hallpass_protocol::time::Stamp;
 use super::StoreError;
 use super::records::{Listed, NameRecord, failures_key, key_key, listed_key, pair};
 use super::rows::WriterRows;
-use super::schema::{META_CUT_OFFS, Table};
+use super::schema::{META_CUT_OFFS, META_MASTER, Table};
 use crate::domain::effect::Effect;
 use crate::domain::revocation::Reason;
 use crate::domain::session::{Cold, Session};
@@ -36,6 +36,7 @@ fn taken_back(effect: &Effect, stamp: Stamp) -> Option<Listed> {
         // A password change leaves the session it opens alive, so its cut-off lies just below its own stamp.
         Effect::PutUser(user) => (user.not_before.0 + 1 >= stamp.0).then_some(Listed::User(user.id)),
         Effect::RemoveUser { id, .. } => Some(Listed::User(*id)),
+        Effect::PutKey(key) if key.is_revoked() => Some(Listed::Key(key.kid.clone())),
         Effect::PutCutOffs(cut_offs) if cut_offs.everything == stamp => Some(Listed::Everything),
         Effect::PutCutOffs(cut_offs) => {
             cut_offs.apps.iter().find(|(_, cut)| **cut == stamp).map(|(app, _)| Listed::App(app.clone()))
@@ -98,6 +99,7 @@ fn apply_one(rows: &mut WriterRows<'_>, effect: &Effect) -> Result<(), StoreErro
         }
         Effect::PutKey(key) => rows.put(Table::Keys, &key_key(key.kind, key.number), key),
         Effect::RemoveKey(kind, number) => rows.remove(Table::Keys, &key_key(*kind, *number)),
+        Effect::PutMaster(master) => rows.put(Table::Meta, META_MASTER, master),
         Effect::PutCutOffs(cut_offs) => rows.put(Table::Meta, META_CUT_OFFS, cut_offs),
     }
 }

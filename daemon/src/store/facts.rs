@@ -64,7 +64,14 @@ where
                     rows.name_taken(new.as_str(), at.now, facts.user.as_ref().map(|user| user.id))?;
             }
         }
-        Command::RotateKey { .. } | Command::TendKeys => facts.keyset = rows.keys()?,
+        Command::TendKeys => facts.keyset = rows.keys()?,
+        Command::RotateKey { .. }
+        | Command::RetireKey { .. }
+        | Command::BridgeMaster { .. }
+        | Command::Reseal(_) => {
+            facts.keyset = rows.keys()?;
+            facts.master = rows.master()?;
+        }
         Command::Start => {}
         Command::Sweep => load_sweep(rows, at, &mut facts)?,
     }

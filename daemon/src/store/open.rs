@@ -20,6 +20,7 @@ use super::writer::{Audience, Parts, Writer, WriterThread};
 use crate::clock::Clock;
 use crate::domain::command::Policy;
 use crate::domain::keyset::Key;
+use crate::domain::reseal::Master;
 use crate::domain::revocation::CutOffs;
 use crate::domain::time::Outage;
 use crate::files;
@@ -41,6 +42,7 @@ pub(crate) struct Store {
     checksums: Checksums,
     identity: Identity,
     sealed_keys: Vec<Key>,
+    master: Master,
     mark: Mark,
     created: bool,
     _lock: Flock<File>,
@@ -78,9 +80,9 @@ impl Store {
             .map_err(|error| unopened(&path, &error))?;
         let identity = read_identity(&database, &path)?;
         let checksums = Checksums::new(&identity.checksums);
-        let (sealed_keys, mark) = {
+        let (sealed_keys, master, mark) = {
             let rows = Rows::of_snapshot(&database.begin_read()?, &checksums)?;
-            (rows.keys()?, rows.mark()?)
+            (rows.keys()?, rows.master()?, rows.mark()?)
         };
         Ok(Self {
             database: Arc::new(database),
@@ -88,6 +90,7 @@ impl Store {
             checksums,
             identity,
             sealed_keys,
+            master,
             mark,
             created,
             _lock: lock,
@@ -99,9 +102,14 @@ impl Store {
         &self.identity.database
     }
 
-    /// Its keys, sealed.
+    /// Its keys as they were sealed when the store was opened.
     pub(crate) fn sealed_keys(&self) -> &[Key] {
         &self.sealed_keys
+    }
+
+    /// What was known of the master key when the store was opened.
+    pub(crate) fn master(&self) -> &Master {
+        &self.master
     }
 
     /// The earliest that the daemon's time may be now, in microseconds: all that it has given out before.

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::account::{Attributes, Code, CodeHash, Name, PasswordHash, Roles, User};
 use crate::domain::family::{AttemptHash, ContextTag, Debt};
 use crate::domain::keyset::{Key, KeyKind, KeyState, Sealed};
+use crate::domain::reseal::{Bridge, Master, MasterId};
 use crate::domain::revocation::{CutOffs, Reason, Revocation};
 use crate::domain::session::{Cold, Hot, Origin};
 use crate::domain::throttle::{Failures, ThrottleKey};
@@ -284,6 +285,7 @@ impl Record for Key {
             KeyState::Next(at) => (0, at),
             KeyState::Active => (1, Millis::default()),
             KeyState::Retired(until) => (2, until),
+            KeyState::Revoked(until) => (3, until),
         };
         encode(&KeyRecord {
             kind: self.kind as u8,
@@ -306,11 +308,46 @@ impl Record for Key {
                 0 => KeyState::Next(record.moment),
                 1 => KeyState::Active,
                 2 => KeyState::Retired(record.moment),
+                3 => KeyState::Revoked(record.moment),
                 _ => return None,
             },
             created: record.created,
             kid: record.kid,
             sealed: Sealed { nonce: record.nonce, bytes: record.sealed },
+        })
+    }
+}
+
+/// A bridge: the new master key's id, and the nonce and bytes of the old one's seal.
+type BridgeRecord = ([u8; 8], [u8; 24], Vec<u8>);
+
+#[derive(Serialize, Deserialize)]
+struct MasterRecord {
+    current: Option<[u8; 8]>,
+    bridges: Vec<BridgeRecord>,
+    replaced: Option<([u8; 8], Millis)>,
+}
+
+impl Record for Master {
+    fn to_bytes(&self) -> Vec<u8> {
+        let bridge = |bridge: &Bridge| (bridge.from.0, bridge.sealed.nonce, bridge.sealed.bytes.clone());
+        encode(&MasterRecord {
+            current: self.current.map(|id| id.0),
+            bridges: self.bridges.iter().map(bridge).collect(),
+            replaced: self.replaced.map(|(id, at)| (id.0, at)),
+        })
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let record: MasterRecord = decode(bytes)?;
+        let bridge = |(from, nonce, bytes): BridgeRecord| Bridge {
+            from: MasterId(from),
+            sealed: Sealed { nonce, bytes },
+        };
+        Some(Self {
+            current: record.current.map(MasterId),
+            bridges: record.bridges.into_iter().map(bridge).collect(),
+            replaced: record.replaced.map(|(id, at)| (MasterId(id), at)),
         })
     }
 }
@@ -380,6 +417,8 @@ pub(crate) enum Listed {
     App(String),
     /// Everything.
     Everything,
+    /// What a signing key has signed, by its `kid`.
+    Key(String),
 }
 
 plain_record!(Mark, Identity, AuditRecord, NameRecord, Listed);

@@ -8,10 +8,11 @@ use super::StoreError;
 use super::records::{
     AuditRecord, Identity, Listed, Mark, NameRecord, Record, failures_key, listed_key, pair,
 };
-use super::schema::{Checksums, META_CUT_OFFS, META_MARK, Table, bad_row};
+use super::schema::{Checksums, META_CUT_OFFS, META_MARK, META_MASTER, Table, bad_row};
 use crate::domain::account::User;
 use crate::domain::effect::ListedAt;
 use crate::domain::keyset::Key;
+use crate::domain::reseal::Master;
 use crate::domain::revocation::CutOffs;
 use crate::domain::session::Session;
 use crate::domain::throttle::{Failures, ThrottleKey};
@@ -265,6 +266,11 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
             keys.push(self.decode(Table::Keys, key.value(), value.value())?);
         }
         Ok(keys)
+    }
+
+    /// What is known of the master key.
+    pub(super) fn master(&self) -> Result<Master, StoreError> {
+        Ok(self.get(Table::Meta, META_MASTER)?.unwrap_or_default())
     }
 
     /// The newest audit entry and its number, if there is any.

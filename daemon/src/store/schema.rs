@@ -86,6 +86,8 @@ pub(super) const META_SCHEMA: &[u8] = b"schema";
 pub(super) const META_IDENTITY: &[u8] = b"identity";
 /// The stamps reserved and the latest time seen.
 pub(super) const META_MARK: &[u8] = b"mark";
+/// What is known of the master key. A database whose master key was never changed does not have the row.
+pub(super) const META_MASTER: &[u8] = b"master";
 /// The stamps that end many sessions at once.
 pub(super) const META_CUT_OFFS: &[u8] = b"cut_offs";
 

@@ -1,6 +1,7 @@
 //! Reads, from one consistent state of the store that no write can change.
 
 use hallpass_protocol::id::{SessionId, UserId};
+use hallpass_protocol::time::Millis;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase};
 
 use super::StoreError;
@@ -54,6 +55,11 @@ impl Snapshot {
     /// The user of this name.
     pub(crate) fn user_named(&self, name: &str) -> Result<Option<User>, StoreError> {
         self.rows.user_named(name)
+    }
+
+    /// Whether a new user cannot have this name now: somebody has it, or gave it up not long ago.
+    pub(crate) fn name_taken(&self, name: &str, now: Millis) -> Result<bool, StoreError> {
+        self.rows.name_taken(name, now, None)
     }
 
     /// Users by name, after a name.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use hallpass_protocol::admin::{
-    AddUser, Admin, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, RevocationEntry,
+    AddUser, Admin, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry,
     RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, Context, Revoked, SessionInfo, SessionKind, SessionPage};
@@ -16,7 +16,7 @@ use hallpass_protocol::hello::{Service, receive};
 use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::limits::{ADMIN_FRAME, AUDIT_PER_PAGE, HELLO_DEADLINE};
 use hallpass_protocol::paths::admin_socket_beside;
-use hallpass_protocol::secret::{Password, Token};
+use hallpass_protocol::secret::{NewMasterKey, Password, Token};
 use hallpass_protocol::time::{Millis, Stamp};
 use tarpc::context::Context as Call;
 use tarpc::server::{BaseChannel, Channel};
@@ -217,6 +217,17 @@ impl Admin for Asked {
     async fn key_rotate(self, _: Call, request: RotateKey) -> Answer<Vec<KeyInfo>> {
         self.note(format!("key_rotate {request:?}"));
         Ok(Vec::new())
+    }
+
+    async fn key_retire(self, _: Call, kid: String) -> Answer<Vec<KeyInfo>> {
+        self.note(format!("key_retire {kid}"));
+        Ok(Vec::new())
+    }
+
+    async fn key_reseal(self, _: Call, new_key: Option<NewMasterKey>) -> Answer<Reseal> {
+        let given = new_key.map(|key| key.expose()[0]);
+        self.note(format!("key_reseal {given:?}"));
+        Ok(Reseal { master_key: "/somewhere/master.key".into(), done: given.is_none() })
     }
 
     async fn revocation_list(self, _: Call, after: Option<RevocationKey>) -> Answer<Vec<RevocationEntry>> {

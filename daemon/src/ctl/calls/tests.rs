@@ -46,6 +46,10 @@ async fn each_command_asks_the_admin_service_for_what_it_says() {
             "2 sessions ended.",
         ),
         ("key jwks", "key_jwks", r#"{"keys":[]}"#),
+        ("key retire Zm9v --yes", "key_retire Zm9v", "KIND"),
+        ("key retire --yes -Zm9v", "key_retire -Zm9v", "KIND"),
+        ("revoke --yes --key -Zm9v", "key_retire -Zm9v", "KIND"),
+        ("key reseal", "key_reseal None", "lies in /somewhere/master.key"),
     ] {
         let (outcome, calls) = run(&fake, line).await;
         let text = outcome.unwrap();

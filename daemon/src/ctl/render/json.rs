@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use hallpass_protocol::admin::{AuditEntry, Code, KeyInfo, RevocationEntry, Status, UserInfo};
+use hallpass_protocol::admin::{AuditEntry, Code, KeyInfo, Reseal, RevocationEntry, Status, UserInfo};
 use hallpass_protocol::auth::{Grant, GrantedTokens, Identity, Revoked, SessionInfo};
 use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::secret::Token;
@@ -229,6 +229,18 @@ pub(super) struct RevokedView {
 impl From<Revoked> for RevokedView {
     fn from(revoked: Revoked) -> Self {
         Self { sessions: revoked.sessions }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ResealView<'a> {
+    master_key: &'a str,
+    done: bool,
+}
+
+impl<'a> From<&'a Reseal> for ResealView<'a> {
+    fn from(reseal: &'a Reseal) -> Self {
+        Self { master_key: &reseal.master_key, done: reseal.done }
     }
 }
 

@@ -7,15 +7,15 @@ pub(super) mod text;
 use std::fs::File;
 use std::io::{self, Write};
 
-use hallpass_client::admin::{AuditEntry, Code, KeyInfo, RevocationEntry, Status, UserInfo};
+use hallpass_client::admin::{AuditEntry, Code, KeyInfo, Reseal, RevocationEntry, Status, UserInfo};
 use hallpass_protocol::auth::{Grant, GrantedTokens, Identity, Revoked, SessionInfo};
 use hallpass_protocol::time::Millis;
 use serde::Serialize;
 
 use super::failure::Fault;
 use json::{
-    AuditView, CodeView, ErrorView, GrantView, IdentityView, KeyView, RevocationView, RevokedView,
-    SessionView, StatusView, UserView,
+    AuditView, CodeView, ErrorView, GrantView, IdentityView, KeyView, ResealView, RevocationView,
+    RevokedView, SessionView, StatusView, UserView,
 };
 use table::{Column, Table, block};
 use text::{distance, moment, neutral, neutral_json, stamp};
@@ -170,6 +170,27 @@ impl Out<'_> {
         }
     }
 
+    /// What became of a change of the master key, and what to do next.
+    pub(super) fn resealed(&mut self, reseal: &Reseal) -> io::Result<()> {
+        if self.json {
+            return self.object(&ResealView::from(reseal));
+        }
+        let place = neutral(&reseal.master_key);
+        if reseal.done {
+            writeln!(
+                self.to,
+                "Every key is sealed under a new master key, which lies in {place}.\n\
+                 Next: keep a copy of it apart from the database. Copies of the database made before need the old one."
+            )
+        } else {
+            writeln!(
+                self.to,
+                "The new master key may take the place of the old one, which counts until then.\n\
+                 Next: put it where the daemon's {place} comes from, and restart hallpassd."
+            )
+        }
+    }
+
     /// The key set as the daemon gave it: it is JSON in either form.
     pub(super) fn jwks(&mut self, jwks: &str) -> io::Result<()> {
         writeln!(self.to, "{}", neutral_json(jwks.trim_end()))
@@ -293,6 +314,7 @@ pub(super) fn keys() -> List<KeyInfo, 5> {
         row: |key, now| {
             let state = match (key.state.as_str(), key.until) {
                 ("next", Some(at)) => format!("next, signs {}", distance(at, now)),
+                ("revoked", Some(until)) => format!("revoked, gone {}", distance(until, now)),
                 ("retired", Some(until)) => format!("retired, gone {}", distance(until, now)),
                 (state, _) => state.to_owned(),
             };

@@ -53,6 +53,22 @@ fn golden_user_row() {
 }
 
 #[test]
+fn golden_master_row() {
+    let sealed = Sealed { nonce: [2; 24], bytes: vec![3, 4] };
+    let master = Master {
+        current: Some(MasterId([1; 8])),
+        bridges: vec![Bridge { from: MasterId([5; 8]), sealed }],
+        replaced: Some((MasterId([6; 8]), Millis::from_u64(7))),
+    };
+    let golden = "01010101010101010101010505050505050505\
+                  020202020202020202020202020202020202020202020202020304010606060606060606\
+                  07";
+    assert_eq!(crate::hex::encode(&master.to_bytes()), golden);
+    assert_eq!(Master::from_bytes(&master.to_bytes()), Some(master));
+    assert_eq!(Master::from_bytes(&Master::default().to_bytes()), Some(Master::default()));
+}
+
+#[test]
 fn g4_another_version_or_length_is_refused() {
     let bytes = hot().to_bytes();
     let mut newer = bytes.clone();

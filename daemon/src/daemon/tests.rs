@@ -1,0 +1,156 @@
+//! A change of the master key that a crash ends between any two of its steps: what lies in the key's place opens everything, and in the end one key
+//! does and the other does not.
+
+use super::*;
+use crate::clock::SystemTime;
+use crate::domain::keyset::KeyKind;
+use crate::entropy::SystemRandom;
+use hallpass_protocol::id::SessionId;
+use hallpass_protocol::secret::Token;
+use hallpass_protocol::token::{MacKeyId, Subject};
+use tempfile::TempDir;
+
+const SUBJECT: Subject = Subject::Session(SessionId::from_bytes([7; 16]));
+const NEW: [u8; 32] = [9; 32];
+
+/// How far a change gets before the crash.
+const POINTS: [&str; 4] = ["nothing", "the bridge", "the file", "the rows"];
+
+fn parts(dir: &TempDir, named: Option<PathBuf>) -> Parts {
+    Parts {
+        config: Config::per_user(nix::unistd::geteuid().as_raw()),
+        state_dir: dir.path().join("state"),
+        runtime_dir: dir.path().join("run"),
+        master_key: named,
+        auth_mode: 0o600,
+        time: Arc::new(SystemTime),
+        random: Arc::new(SystemRandom),
+    }
+}
+
+async fn start(dir: &TempDir) -> Result<Daemon, DaemonError> {
+    Daemon::start(parts(dir, None)).await
+}
+
+fn key_file(dir: &TempDir) -> PathBuf {
+    dir.path().join("state").join(MASTER_KEY)
+}
+
+/// What opens the token in a daemon of these directories, started now and stopped again.
+async fn opens(dir: &TempDir, token: &Token) -> Result<(), DaemonError> {
+    let daemon = start(dir).await?;
+    assert_eq!(daemon.shared.keys.ring().unseal(token), Some(SUBJECT), "it starts, but not with its keys");
+    daemon.stop().await
+}
+
+/// The same state as of a crash now, with this master key in its place.
+fn copy(dir: &TempDir, key: &[u8]) -> TempDir {
+    let copy = TempDir::new().unwrap();
+    std::fs::create_dir(copy.path().join("state")).unwrap();
+    for name in ["hallpass.redb", MASTER_KEY] {
+        std::fs::copy(dir.path().join("state").join(name), copy.path().join("state").join(name)).unwrap();
+    }
+    std::fs::write(key_file(&copy), key).unwrap();
+    copy
+}
+
+/// A change of the master key up to one of [`POINTS`]; gives the old key and a token of before.
+async fn change_up_to(point: usize, dir: &TempDir) -> (Vec<u8>, Token) {
+    let daemon = start(dir).await.unwrap();
+    let token = daemon.shared.keys.ring().seal(SUBJECT, MacKeyId(1)).unwrap();
+    let old = std::fs::read(key_file(dir)).unwrap();
+    let change = Change::to(Some(MasterKey::from_bytes(&NEW)), &daemon.shared, daemon_itself()).unwrap();
+    if point > 0 {
+        change.lay_bridge().await.unwrap();
+        // Whatever the daemon does meanwhile, it does under the old key.
+        daemon.shared.rotate(daemon_itself(), KeyKind::Mac, false).await.unwrap();
+    }
+    if point > 1 {
+        change.put_in_place().unwrap();
+    }
+    if point > 2 {
+        change.finish().await.unwrap();
+        daemon.shared.rotate(daemon_itself(), KeyKind::Signing, false).await.unwrap();
+    }
+    assert_eq!(daemon.shared.keys.ring().unseal(&token), Some(SUBJECT));
+    daemon.stop().await.unwrap();
+    (old, token)
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_crash_between_any_two_steps_leaves_a_key_that_opens_everything() {
+    for (point, name) in POINTS.into_iter().enumerate() {
+        let dir = TempDir::new().unwrap();
+        let (old, token) = change_up_to(point, &dir).await;
+        for (key, wanted) in [(&old[..], point < 3), (&NEW, point > 0)] {
+            let opened = opens(&copy(&dir, key), &token).await;
+            assert_eq!(opened.is_ok(), wanted, "{name}, the old key {}: {opened:?}", key == old);
+        }
+        assert_eq!(std::fs::read(key_file(&dir)).unwrap() == NEW, point > 1, "{name}");
+        // As it lies there, and again: a change that is ended at a start is ended for good.
+        std::fs::write(dir.path().join("state/master.key.new"), [7; 9]).unwrap();
+        opens(&dir, &token).await.unwrap();
+        opens(&dir, &token).await.unwrap();
+        assert!(!dir.path().join("state/master.key.new").exists(), "{name}");
+        let other = if point > 1 { &old[..] } else { &[8; 32] };
+        let refused = opens(&copy(&dir, other), &token).await.unwrap_err();
+        assert_eq!(matches!(refused, DaemonError::Key(KeyError::Replaced { .. })), point > 1, "{refused}");
+    }
+}
+
+/// A running daemon cannot see that a key was put in its place, so changes that are begun after it must leave it its way.
+#[tokio::test(flavor = "current_thread")]
+async fn a_key_in_its_place_keeps_its_bridge_when_others_are_made() {
+    let dir = TempDir::new().unwrap();
+    let (_, token) = change_up_to(0, &dir).await;
+    let daemon = start(&dir).await.unwrap();
+    for byte in [1, 2] {
+        let given = Some(MasterKey::from_bytes(&[byte; 32]));
+        assert!(!daemon.shared.reseal(daemon_itself(), given).await.unwrap().done);
+    }
+    Change::to(None, &daemon.shared, daemon_itself()).unwrap().lay_bridge().await.unwrap();
+    daemon.stop().await.unwrap();
+    for byte in [1, 2] {
+        opens(&copy(&dir, &[byte; 32]), &token).await.unwrap();
+    }
+    opens(&dir, &token).await.unwrap();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_daemon_replaces_its_own_key_and_no_other() {
+    let dir = TempDir::new().unwrap();
+    let (old, token) = change_up_to(0, &dir).await;
+    let daemon = start(&dir).await.unwrap();
+    let changes = (0..4).map(|_| daemon.shared.reseal(daemon_itself(), None));
+    for change in futures_util::future::join_all(changes).await {
+        assert!(change.unwrap().done, "one after the other");
+    }
+    let same = MasterKey::read(&key_file(&dir)).unwrap();
+    let refused = daemon.shared.reseal(daemon_itself(), Some(same)).await.unwrap_err();
+    assert!(refused.message.contains("is the master key already"), "{}", refused.message);
+    daemon.stop().await.unwrap();
+    assert_ne!(std::fs::read(key_file(&dir)).unwrap(), old);
+    opens(&dir, &token).await.unwrap();
+
+    let named = Daemon::start(parts(&dir, Some(key_file(&dir)))).await.unwrap();
+    let refused = named.shared.reseal(daemon_itself(), None).await.unwrap_err();
+    assert!(refused.message.contains("--new-key NEW"), "{}", refused.message);
+    named.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_key_that_cannot_be_put_in_its_place_changes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let (_, token) = change_up_to(0, &dir).await;
+    let daemon = start(&dir).await.unwrap();
+    // A directory cannot be removed as a file is, so the unfinished key has no place.
+    let in_the_way = dir.path().join("state/master.key.new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let refused = daemon.shared.reseal(daemon_itself(), None).await.unwrap_err();
+    assert!(refused.message.contains("are as they were"), "{}", refused.message);
+    daemon.shared.rotate(daemon_itself(), KeyKind::Mac, false).await.unwrap();
+    daemon.stop().await.unwrap();
+    opens(&dir, &token).await.unwrap();
+    std::fs::remove_dir(&in_the_way).unwrap();
+    opens(&dir, &token).await.unwrap();
+}

@@ -1,0 +1,194 @@
+//! The threads that hash: as many as hashes may run at once, each with memory that it uses again for the next.
+//!
+//! Memory that comes and goes on any thread stays with each of them: the allocator keeps it for that thread. On these it is bounded by their number.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use argon2::Block;
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use tokio::sync::oneshot;
+use zeroize::Zeroize;
+
+/// Hashes that may run or wait; more are `busy`.
+pub(super) const QUEUE: usize = 256;
+
+/// What a thread does with its memory.
+type Job = Box<dyn FnOnce(&mut Memory) + Send>;
+
+/// The way to the threads. They end when the last one is gone. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Pool {
+    jobs: Sender<Job>,
+    queued: Arc<AtomicUsize>,
+}
+
+impl Pool {
+    /// Starts so many threads, one of them with this memory. What they keep is as large as this.
+    pub(super) fn start(threads: usize, memory: Memory) -> std::io::Result<Self> {
+        let (jobs, taken) = channel();
+        let taken = Arc::new(Mutex::new(taken));
+        let others = (1..threads).map(|_| Memory::new(memory.kept)).collect::<Vec<_>>();
+        for memory in others.into_iter().chain([memory]) {
+            let taken = Arc::clone(&taken);
+            std::thread::Builder::new().name("hash".into()).spawn(move || work(&taken, memory))?;
+        }
+        Ok(Self { jobs, queued: Arc::default() })
+    }
+
+    /// Has this done by the next thread that is free.
+    ///
+    /// What has begun goes to its end even if the caller stops waiting, and keeps its place until then.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let place = Place::take(&self.queued).ok_or(ErrorCode::Busy)?;
+        let (answer, answered) = oneshot::channel();
+        let job = move |memory: &mut Memory| {
+            if answer.is_closed() {
+                return;
+            }
+            let outcome = work(memory);
+            drop(place);
+            // A caller who left is no matter.
+            let _ = answer.send(outcome);
+        };
+        self.jobs.send(Box::new(job)).map_err(|_| ErrorCode::Unavailable)?;
+        answered.await.map_err(|_| Refusal::new(ErrorCode::Internal))
+    }
+
+    /// Hashes that run or wait.
+    pub(super) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+}
+
+fn work(jobs: &Mutex<Receiver<Job>>, mut memory: Memory) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        // A panic has said what it is; whoever waited for the job is told that it failed, and the next one gets memory that is clean.
+        if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
+            memory.clear();
+        }
+    }
+}
+
+/// A place in the queue, given back when it is dropped.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(queued: &Arc<AtomicUsize>) -> Option<Self> {
+        let one_more = |waiting: usize| (waiting < QUEUE).then_some(waiting + 1);
+        queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Self(Arc::clone(queued)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Argon2's memory, for one hash after another. Between them it holds zeros.
+pub(super) struct Memory {
+    blocks: Vec<Block>,
+    kept: usize,
+}
+
+impl Memory {
+    /// Memory of which so many blocks of 1 KiB are kept from one hash to the next.
+    pub(super) fn new(kept: usize) -> Self {
+        Self { blocks: Vec::new(), kept }
+    }
+
+    /// Lends so many blocks, and wipes them afterwards: the first ones would make guessing the password cheap. Nothing if there is not that much
+    /// memory. More than is kept is taken in the place of what is kept, and given back.
+    pub(super) fn lend<T>(&mut self, count: usize, hash: impl FnOnce(&mut [Block]) -> T) -> Option<T> {
+        if self.blocks.len() < count {
+            self.blocks = Vec::new();
+            let wanted = count.max(self.kept);
+            self.blocks.try_reserve_exact(wanted).ok()?;
+            self.blocks.resize(wanted, Block::new());
+        }
+        let lent = self.blocks.get_mut(..count)?;
+        let outcome = hash(lent);
+        lent.iter_mut().for_each(Zeroize::zeroize);
+        if self.blocks.len() > self.kept {
+            self.blocks = Vec::new();
+        }
+        Some(outcome)
+    }
+
+    /// Wipes all of it.
+    fn clear(&mut self) {
+        self.blocks.iter_mut().for_each(Zeroize::zeroize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_clean(memory: &Memory) -> bool {
+        memory.blocks.iter().all(|block| block.as_ref().iter().all(|word| *word == 0))
+    }
+
+    fn scribble(blocks: &mut [Block]) -> usize {
+        for block in blocks.iter_mut() {
+            block.as_mut().fill(7);
+        }
+        blocks.len()
+    }
+
+    #[test]
+    fn memory_is_kept_as_far_as_it_is_usual_and_always_clean() {
+        let mut memory = Memory::new(16);
+        for (lent, kept) in [(16, 16), (8, 16), (24, 0), (8, 16)] {
+            assert_eq!(memory.lend(lent, scribble), Some(lent));
+            assert_eq!(memory.blocks.len(), kept, "after {lent}");
+            assert!(is_clean(&memory), "after {lent}");
+        }
+        assert_eq!(memory.lend(usize::MAX, scribble), None);
+        assert_eq!(memory.lend(16, scribble), Some(16));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_panic_costs_its_own_job_only() {
+        let pool = Pool::start(1, Memory::new(16)).unwrap();
+        let bad = pool.run(|memory| memory.lend(16, |blocks| assert_eq!(scribble(blocks), 0))).await;
+        assert_eq!(bad.unwrap_err().code, ErrorCode::Internal);
+        assert!(pool.run(|memory| is_clean(memory)).await.unwrap());
+        assert_eq!(pool.queued(), 0);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn d6_a_hash_goes_on_without_its_caller_and_keeps_its_place() {
+        let pool = Pool::start(1, Memory::new(16)).unwrap();
+        let (go, wait) = channel::<()>();
+        let (begun, begins) = oneshot::channel();
+        let (done, ends) = oneshot::channel();
+        let hash = pool.run(move |_| {
+            let _ = begun.send(());
+            let _ = wait.recv();
+            let _ = done.send(());
+        });
+        let left = tokio::select! {
+            _ = hash => false,
+            _ = begins => true,
+        };
+        assert!(left && pool.queued() == 1, "the caller is gone, the hash is not");
+        // One that has not begun is not begun for nobody.
+        let mut waiting = Box::pin(pool.run(|_| unreachable!("nobody waits for it")));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        drop(waiting);
+        drop(go);
+        ends.await.unwrap();
+        pool.run(|_| ()).await.unwrap();
+        assert_eq!(pool.queued(), 0);
+    }
+}
