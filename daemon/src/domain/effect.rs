@@ -209,11 +209,12 @@ pub(crate) struct AccessPlan {
 }
 
 impl AccessPlan {
-    /// Fixes what an access token for this user and session says now. It never outlives the session's absolute end.
+    /// Fixes what an access token for this user and session says now. It never outlives the session, neither its absolute end nor the idle end as it is
+    /// now: who verifies it alone knows of no other.
     pub(crate) fn new(user: &User, session: &Session, hot: &Hot, audience: String, case: &Case<'_>) -> Self {
         let (fresh, at) = (case.fresh, case.at);
         let lifetime = case.policy.lifetimes.jittered_access(fresh.jitter);
-        let end = at.now.plus(lifetime).min(session.end());
+        let end = at.now.plus(lifetime).min(session.end()).min(hot.idle_deadline);
         Self {
             kid: case.facts.keys.signing.clone(),
             stamp: at.stamp,

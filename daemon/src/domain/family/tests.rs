@@ -210,6 +210,14 @@ fn b13_nothing_outlives_the_absolute_end() {
 }
 
 #[test]
+fn an_access_token_ends_with_the_idle_session() {
+    let mut world = World::new();
+    world.policy.lifetimes.idle = MINUTE;
+    let (_, access) = granted_token(world.refresh(show(1)).outcome.unwrap());
+    assert_eq!(access.expires.as_secs(), world.session().hot.idle_deadline.as_secs());
+}
+
+#[test]
 fn b19_the_idle_end_is_exact_to_the_millisecond() {
     let mut world = World::new();
     let end = world.session().hot.idle_deadline;
