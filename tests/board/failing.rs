@@ -2,7 +2,9 @@
 //! never an end that a restart of the client would be needed for.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hallpass_client::admin::RevokeTarget;
@@ -225,4 +227,58 @@ async fn verification_goes_by_asking_where_no_board_can_be() {
         std::thread::sleep(POLL);
     }
     daemon.stop().await;
+}
+
+/// A small file system of its own on a directory, for as long as it lives.
+struct Mounted<'a>(&'a Path);
+
+impl<'a> Mounted<'a> {
+    /// Nothing, where this user may not mount.
+    fn small(at: &'a Path) -> Option<Self> {
+        run("mount", &["-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs"], at).then_some(Self(at))
+    }
+}
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        run("umount", &[], self.0);
+    }
+}
+
+fn run(program: &str, args: &[&str], at: &Path) -> bool {
+    let output = Command::new(program).args(args).arg(at).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+#[tokio::test]
+async fn a_full_runtime_directory_costs_the_board_and_nothing_else() {
+    let (mut daemon, client, verifier) = with_ann().await;
+    let token = shown(&session(&client, SessionKind::Token).await);
+    settles(&verifier, &token, Way::Memory);
+    daemon.stop().await;
+    let runtime = daemon.runtime_dir();
+    let Some(mounted) = Mounted::small(&runtime) else {
+        let why = b"skipped: this user may not mount a file system to fill up; run it as root\n";
+        return std::io::stderr().write_all(why).unwrap();
+    };
+    daemon.restart().await;
+    assert_eq!(way(verifier.verify(token.expose())), Way::Daemon);
+    assert_eq!(way(verifier.verify(token.expose())), Way::Daemon, "there is no room for a board");
+    client.revoke(Revoke::Token(token.clone())).await.unwrap();
+    assert_eq!(code(verifier.verify(token.expose())), ErrorCode::Revoked);
+
+    assert!(run("mount", &["-o", "remount,size=4m"], &runtime));
+    let next = shown(&session(&client, SessionKind::Token).await);
+    settles(&verifier, &next, Way::Memory);
+    // Its pages are there already, so nothing is missed when there is no more room for others.
+    while fs::File::options()
+        .append(true)
+        .create(true)
+        .open(runtime.join("ballast"))
+        .is_ok_and(|file| (&file).write_all(&[7; 4_096]).is_ok())
+    {}
+    client.revoke(Revoke::Token(next.clone())).await.unwrap();
+    assert_eq!(code(verifier.verify(next.expose())), ErrorCode::Revoked);
+    daemon.stop().await;
+    drop(mounted);
 }
