@@ -331,6 +331,11 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_is_not_printed() {
+        assert_eq!(format!("{:?}", PasswordHash("$hash".into())), "PasswordHash(..)");
+    }
+
+    #[test]
     fn attributes_are_few_and_short() {
         let of = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
         let many = |count: usize| (0..count).map(|i| (format!("n{i}"), String::new())).collect();
