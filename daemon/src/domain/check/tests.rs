@@ -209,6 +209,13 @@ fn c15_a_replaced_session_has_a_short_tail_at_its_old_level() {
 }
 
 #[test]
+fn either_kind_of_token_belongs_to_a_session() {
+    let (session, user) = (session().id, user().id);
+    let access = Shown::Access { session, user, expires: START };
+    assert_eq!((Shown::Session(session).session(), access.session()), (session, session));
+}
+
+#[test]
 fn an_apps_sessions_end_by_one_stamp() {
     let cut = |app: &str, stamp: Stamp| {
         changed(cookie(), |case| _ = case.found.cut_offs.apps.insert(app.into(), stamp))
