@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use hallpass_client::admin::{AddUser, ImportUser, RevokeTarget, RotateKey};
+use hallpass_client::admin::{AddUser, ImportUser, RevokeTarget};
 use hallpass_client::{
     ChangePassword, Client, Context, ErrorClass, ErrorCode, Grant, GrantedTokens, Login, Needs, OpenSession,
     Password, Reauthenticate, RedeemCode, SessionKind, Token, UserRef,
@@ -202,37 +202,6 @@ async fn what_was_taken_back_is_listed_and_an_app_can_be_ended_as_a_whole() {
         admin.revocation_list(None).await.unwrap().into_iter().map(|entry| (entry.kind, entry.id)).collect();
     let wanted = [("session".to_owned(), one.session_id.to_string()), ("app".to_owned(), "local".to_owned())];
     assert_eq!(listed, wanted);
-    daemon.stop().await;
-}
-
-#[tokio::test(flavor = "current_thread")]
-async fn keys_rotate_without_a_false_refusal_and_in_an_emergency_at_once() {
-    let mut daemon = Daemon::with_config(&format!("keys.lead = \"0s\"\n{}", every_right())).await;
-    let (client, admin) = (with_ann(&daemon).await, daemon.admin().await);
-    let rotate = |mac, emergency| admin.key_rotate(RotateKey { mac, emergency });
-    let before = client.login(login(SessionKind::Token, PASSWORD)).await.unwrap();
-    let cookie = client.login(login(SessionKind::Cookie, PASSWORD)).await.unwrap();
-    for _ in 0..3 {
-        rotate(false, false).await.unwrap();
-        rotate(true, false).await.unwrap();
-        assert!(client.verify(shown(&before), Needs::default()).await.is_ok());
-        assert!(client.verify(shown(&cookie), Needs::default()).await.is_ok());
-        assert!(client.login(login(SessionKind::Token, PASSWORD)).await.is_ok());
-    }
-    rotate(false, true).await.unwrap();
-    let stale = client.verify(shown(&before), Needs::default()).await.unwrap_err();
-    assert_eq!((stale.code(), stale.class()), (ErrorCode::TokenStale, ErrorClass::Refresh));
-    assert!(client.verify(shown(&cookie), Needs::default()).await.is_ok(), "sessions go on");
-    daemon.kill9();
-    daemon.restart().await;
-    let (client, admin) = (daemon.client().await, daemon.admin().await);
-    let active =
-        |keys: Vec<hallpass_client::admin::KeyInfo>| keys.iter().filter(|key| key.state == "active").count();
-    assert_eq!(active(admin.key_list().await.unwrap()), 2, "one of each kind");
-    assert!(client.verify(shown(&cookie), Needs::default()).await.is_ok());
-    admin.key_rotate(RotateKey { mac: true, emergency: true }).await.unwrap();
-    assert!(client.verify(shown(&cookie), Needs::default()).await.is_err(), "every session is over");
-    assert!(client.login(login(SessionKind::Cookie, PASSWORD)).await.is_ok());
     daemon.stop().await;
 }
 

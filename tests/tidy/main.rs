@@ -3,6 +3,7 @@
 //! A complaint says where, what, and what to do instead. A new rule is a row in `IMPORTS` or in `RULES`, with something bad that it must
 //! catch.
 
+mod cases;
 mod imports;
 mod rules;
 mod source;
@@ -10,6 +11,7 @@ mod source;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cases::{Proofs, tests, unproved};
 use imports::{IMPORTS, imports};
 use rules::{
     FILE_LINES, FUNCTION_LINES, LONG_FILE, LONG_FUNCTION, RULES, Rule, orphans, stray, undeclared, unused,
@@ -91,6 +93,26 @@ fn nothing_strays_at_the_top() {
     none(&stray(&names));
 }
 
+/// The published cases, by what stands before the colon of their names, and every test there is.
+fn proofs() -> Proofs {
+    let files = fs::read_dir(top().join("tests/vectors")).expect("a readable directory");
+    let files = files.map(|entry| entry.expect("a readable directory").path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let of_file = |path: PathBuf| {
+        let file: serde_json::Value = serde_json::from_str(&read(&path)).expect("a file of cases");
+        let cases = file["cases"].as_array().expect("a list of cases");
+        let names = cases.iter().filter_map(|case| case["name"].as_str()?.split_once(": "));
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("a plain name");
+        (stem.to_owned(), names.map(|(of, _)| of.to_owned()).collect())
+    };
+    Proofs { cases: files.map(of_file).collect(), tests: sources().iter().flat_map(tests).collect() }
+}
+
+#[test]
+fn every_line_of_the_table_of_cases_is_proved_by_what_it_names() {
+    none(&unproved(&read("tests/vectors/README.md"), &proofs()));
+}
+
 // The rules, held to what they must catch.
 
 #[test]
@@ -127,6 +149,22 @@ fn each_rule_catches_its_bad_file() {
     let manifest = "[dependencies]\nkept-one.workspace = true\nlost = \"1\"\n[lints]\nworkspace = true";
     assert_eq!(unused("client", manifest, &[Source::new("client/src/lib.rs", "use kept_one::X;")]).len(), 1);
     assert_eq!(stray(&["Cargo.toml", "notes.txt", ".git", "target"]).len(), 1);
+}
+
+#[test]
+fn a_table_that_names_what_is_not_there_is_caught() {
+    let (page, proofs) = (read("tests/vectors/README.md"), proofs());
+    let without = |from: &str, to: &str| {
+        assert!(page.contains(from), "{from}");
+        unproved(&page.replacen(from, to, 1), &proofs)
+    };
+    assert_eq!(without("\n| B8 |", "\n| B0 |").len(), 1, "a line that is nowhere");
+    assert_eq!(without("`lifetimes: C17`", "").len(), 1, "a line with nothing in its row");
+    assert_eq!(without("`lifetimes: C17`", "`lifetimes: C99`").len(), 1, "a case that is not there");
+    assert_eq!(without("`lifetimes: C17`", "`seasons: C17`").len(), 1, "a file that is not there");
+    let renamed = without("`b13_nothing_outlives_the_absolute_end`", "`b13_nothing`");
+    assert_eq!(renamed, ["B13: there is no test b13_nothing"]);
+    assert_eq!(without("`b13_nothing_outlives_the_absolute_end`", "`with_attempt`").len(), 1, "no test");
 }
 
 #[test]

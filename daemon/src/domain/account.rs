@@ -325,5 +325,42 @@ mod tests {
         let four_of = |len: usize| (0..4).map(|i| i.to_string() + &"r".repeat(len - 1)).collect::<Vec<_>>();
         assert!(Roles::parse(four_of(45)).is_ok());
         assert!(Roles::parse(four_of(46)).is_err());
+        let short = |count: usize| (10..10 + count).map(|i| i.to_string()).collect::<Vec<_>>();
+        assert!(Roles::parse(short(ROLES)).is_ok());
+        assert!(Roles::parse(short(ROLES + 1)).is_err());
+    }
+
+    #[test]
+    fn a_hash_is_not_printed() {
+        assert_eq!(format!("{:?}", PasswordHash("$hash".into())), "PasswordHash(..)");
+    }
+
+    #[test]
+    fn attributes_are_few_and_short() {
+        let of = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let many = |count: usize| (0..count).map(|i| (format!("n{i}"), String::new())).collect();
+        let long = |bytes: usize| "x".repeat(bytes);
+        for bad in [
+            of("", "v"),
+            of("Team", "v"),
+            of("a b", "v"),
+            of("é", "v"),
+            of(&long(ATTRIBUTE_NAME_BYTES + 1), "v"),
+            of("team", &long(ATTRIBUTE_VALUE_BYTES + 1)),
+            of("team", "red\nblue"),
+            many(ATTRIBUTES + 1),
+            BTreeMap::from([("team".into(), "red".into()), ("Team".into(), "red".into())]),
+        ] {
+            assert!(Attributes::parse(bad.clone()).is_err(), "{bad:?}");
+        }
+        for good in [
+            BTreeMap::new(),
+            of("a-b_c.d9", ""),
+            of(&long(ATTRIBUTE_NAME_BYTES), "v"),
+            of("team", &long(ATTRIBUTE_VALUE_BYTES)),
+            many(ATTRIBUTES),
+        ] {
+            assert_eq!(Attributes::parse(good.clone()).unwrap().as_map(), &good);
+        }
     }
 }

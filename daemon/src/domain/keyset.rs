@@ -113,8 +113,8 @@ pub(crate) fn due(keys: &[Key], policy: &KeyPolicy, now: Millis) -> Vec<KeyKind>
     keys.iter().filter(old).map(|key| key.kind).filter(|kind| !waits(*kind)).collect()
 }
 
-/// Brings a new key in. A signing key waits for its time; a MAC key needs no publishing, so it is active at once. In an emergency the new key is
-/// active at once and all others of its kind are gone: with them every access token or, for MAC keys, every session.
+/// Brings a new key in. A signing key waits for its time, if there is a lead; a MAC key needs no publishing, so it is active at once. In an
+/// emergency the new key is active at once and all others of its kind are gone: with them every access token or, for MAC keys, every session.
 pub(crate) fn rotate(new: &Key, under: MasterId, emergency: bool, case: &Case<'_>) -> Decision {
     let keys = &case.facts.keyset;
     if !is_timely(new, under, case) {
@@ -122,7 +122,9 @@ pub(crate) fn rotate(new: &Key, under: MasterId, emergency: bool, case: &Case<'_
     }
     let same = || keys.iter().filter(|key| key.kind == new.kind);
     let state = match new.kind {
-        KeyKind::Signing if !emergency => KeyState::Next(case.at.now.plus(case.policy.keys.lead)),
+        KeyKind::Signing if !emergency && !case.policy.keys.lead.is_zero() => {
+            KeyState::Next(case.at.now.plus(case.policy.keys.lead))
+        }
         _ => KeyState::Active,
     };
     let how = if emergency { ", emergency" } else { "" };
@@ -135,11 +137,11 @@ pub(crate) fn rotate(new: &Key, under: MasterId, emergency: bool, case: &Case<'_
             let cut_offs = CutOffs { everything: case.at.stamp, ..case.facts.cut_offs.clone() };
             decision = decision.with(Effect::PutCutOffs(cut_offs));
         }
-    } else if state == KeyState::Active {
-        decision
-            .effects
-            .extend(same().filter(|key| key.state == KeyState::Active).map(|key| retired(key, case)));
     } else {
+        if state == KeyState::Active {
+            let active = same().filter(|key| key.state == KeyState::Active);
+            decision.effects.extend(active.map(|key| retired(key, case)));
+        }
         // Only the newest key waits: an earlier one that has signed nothing yet is not needed any more.
         let waiting = |key: &&Key| matches!(key.state, KeyState::Next(_));
         decision.effects.extend(same().filter(waiting).map(|key| Effect::RemoveKey(key.kind, key.number)));

@@ -261,6 +261,15 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn apps_wait_for_administrators_and_only_the_daemon_is_the_daemon() {
+        let what = |permit: Permit| (permit.is_urgent(), permit.is_the_daemon());
+        let admin = Arc::new(Principal { uid: 0, pid: 1, role: Role::Admin });
+        assert_eq!(what(admit(&app("shop", &[]), Operation::Hello).unwrap()), (false, false));
+        assert_eq!(what(admit(&admin, Operation::Administer).unwrap()), (true, false));
+        assert_eq!(what(admit_daemon(0, 1)), (true, true));
+    }
+
+    #[test]
     fn an_app_has_its_own_audiences_only() {
         let permit = admit(&app("shop", &[]), Operation::Hello).unwrap();
         assert_eq!(permit.audience(None).unwrap(), "shop");

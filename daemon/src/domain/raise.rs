@@ -44,3 +44,30 @@ pub(crate) fn raised(effect: &Effect) -> Option<Raise> {
         | Effect::ClearCredentialFailures(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixture::{session, user};
+    use crate::domain::keyset::KeyKind;
+    use crate::domain::revocation::CutOffs;
+
+    #[test]
+    fn a_change_concerns_those_who_hold_an_answer_that_it_changes() {
+        let (of_user, of_session) = (Some(Raise::User(user().id)), Some(Raise::Session(session().id)));
+        let (id, name) = (user().id, user().name);
+        let cases = [
+            (Effect::PutUser(user()), of_user),
+            (Effect::RemoveUser { id, name }, of_user),
+            (Effect::PutHot(session().id, session().hot), of_session),
+            (Effect::SayAgain(session().id), of_session),
+            (Effect::PutCutOffs(CutOffs::default()), Some(Raise::Everything)),
+            (Effect::RemoveKey(KeyKind::Signing, 1), Some(Raise::Everything)),
+            (Effect::NoteUse(session().id, session().hot), None),
+            (Effect::OpenSession(Box::new(session())), None),
+        ];
+        for (effect, concerned) in cases {
+            assert_eq!(raised(&effect), concerned, "{effect:?}");
+        }
+    }
+}

@@ -79,6 +79,7 @@ impl Stored {
         let fields: Vec<_> = text.split('$').collect();
         match fields.as_slice() {
             ["", "argon2i" | "argon2d" | "argon2id", ..] => argon2(text),
+            ["argon2", "argon2i" | "argon2d" | "argon2id", ..] => argon2(text.trim_start_matches("argon2")),
             ["", "2a" | "2b" | "2y", cost, _] => bcrypt(text, cost, BcryptOver::Password),
             ["bcrypt", "", "2a" | "2b" | "2y", cost, _] => {
                 bcrypt(text.trim_start_matches("bcrypt$"), cost, BcryptOver::Password)
@@ -86,7 +87,12 @@ impl Stored {
             ["bcrypt_sha256", "", "2a" | "2b" | "2y", cost, _] => {
                 bcrypt(text.trim_start_matches("bcrypt_sha256$"), cost, BcryptOver::Sha256)
             }
-            ["", "scrypt", params, salt, hash] => scrypt(params, salt, hash),
+            ["", "scrypt", params, salt, hash] => {
+                let [log_n, r, p] = named(params, ["ln", "r", "p"])?;
+                let (salt, hash) = salt_and_hash(salt, hash)?;
+                bounded_scrypt(log_n, r, p, salt, hash)
+            }
+            ["scrypt", n, salt, r, p, hash] => django_scrypt(n, salt, r, p, hash),
             ["", "pbkdf2-sha256", params, salt, hash] => pbkdf2(Pbkdf2Digest::Sha256, params, salt, hash),
             ["", "pbkdf2-sha512", params, salt, hash] => pbkdf2(Pbkdf2Digest::Sha512, params, salt, hash),
             ["pbkdf2_sha256", iterations, salt, hash] => {
@@ -146,20 +152,28 @@ fn bcrypt(text: &str, cost: &str, over: BcryptOver) -> Result<Stored, Unusable> 
     Ok(Stored::Bcrypt { text: text.to_owned(), over })
 }
 
-/// As in the PHC format and as passlib writes it, which are the same here.
-fn scrypt(params: &str, salt: &str, hash: &str) -> Result<Stored, Unusable> {
-    let [log_n, r, p] = named(params, ["ln", "r", "p"])?;
+/// As Django writes it: the memory factor itself and not its logarithm, and the salt as the text it is.
+fn django_scrypt(n: &str, salt: &str, r: &str, p: &str, hash: &str) -> Result<Stored, Unusable> {
+    let n = decimal(n)?;
+    if !n.is_power_of_two() {
+        return Err(Unusable::OutOfBounds);
+    }
+    let hash = Base64::decode_vec(hash).map_err(|_| Unusable::Unknown)?;
+    bounded_scrypt(n.ilog2(), decimal(r)?, decimal(p)?, salt.as_bytes().to_vec(), hash)
+}
+
+fn bounded_scrypt(log_n: u32, r: u32, p: u32, salt: Vec<u8>, hash: Vec<u8>) -> Result<Stored, Unusable> {
     // Bounded as numbers, before they become a size.
     if !(1..=24).contains(&log_n) || !(1..=64).contains(&r) || !(1..=LANES).contains(&p) {
         return Err(Unusable::OutOfBounds);
     }
     let memory_kib = ((128 * u64::from(r)) << log_n) / 1024;
-    if memory_kib > u64::from(MEMORY_KIB) || memory_kib * u64::from(p) > WORK_KIB {
+    let lengths = SALT_BYTES.contains(&salt.len()) && HASH_BYTES.contains(&hash.len());
+    if memory_kib > u64::from(MEMORY_KIB) || memory_kib * u64::from(p) > WORK_KIB || !lengths {
         return Err(Unusable::OutOfBounds);
     }
     let log_n = u8::try_from(log_n).map_err(|_| Unusable::OutOfBounds)?;
     let params = scrypt::Params::new(log_n, r, p).map_err(|_| Unusable::OutOfBounds)?;
-    let (salt, hash) = salt_and_hash(salt, hash)?;
     Ok(Stored::Scrypt { params, salt, hash })
 }
 

@@ -94,3 +94,19 @@ impl<'de> Visitor<'de> for Unique {
         ObjectVisitor.visit_map(map).map(|_| Unique)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::de::value::{BytesDeserializer, Error as ValueError};
+
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_was_expected() {
+        let error = serde_json::from_str::<Names>("1").map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("expected an object"), "{error}");
+        let bytes = BytesDeserializer::<ValueError>::new(b"no JSON value is bytes");
+        let error = Unique::deserialize(bytes).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("expected a JSON value"), "{error}");
+    }
+}

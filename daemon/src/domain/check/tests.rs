@@ -5,6 +5,7 @@ use crate::domain::account::Roles;
 use crate::domain::fixture::{MINUTE, START, permit, session, user};
 use crate::domain::policy::Permit;
 use crate::domain::revocation::{Reason, Revocation};
+use crate::domain::session::next_touch;
 use hallpass_protocol::time::Stamp;
 
 struct Case {
@@ -206,6 +207,23 @@ fn c15_a_replaced_session_has_a_short_tail_at_its_old_level() {
     assert_eq!(replaced(30_000, |_| {}), Err(ErrorCode::Superseded));
     assert_eq!(replaced(1, |case| case.needs.level = Some(2)), Err(ErrorCode::Reauthenticate));
     assert_eq!(replaced(1, |case| case.user().disabled = true), Err(ErrorCode::Revoked));
+}
+
+#[test]
+fn the_next_touch_is_a_minute_after_the_last_one_or_after_this_one() {
+    let at = |millis| START.plus(Duration::from_millis(millis));
+    let mut session = session();
+    assert_eq!(next_touch(&session, at(60_000)), Millis::MAX, "a token session is not touched");
+    session.cold.kind = SessionKind::Cookie;
+    assert_eq!(next_touch(&session, at(59_999)), at(60_000));
+    assert_eq!(next_touch(&session, at(60_000)), at(120_000));
+}
+
+#[test]
+fn either_kind_of_token_belongs_to_a_session() {
+    let (session, user) = (session().id, user().id);
+    let access = Shown::Access { session, user, expires: START };
+    assert_eq!((Shown::Session(session).session(), access.session()), (session, session));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Revocations, changes of users, touches and sweeps.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use hallpass_protocol::id::SessionId;
 use hallpass_protocol::time::Stamp;
 
 use super::*;
-use crate::domain::account::{Change, Name, PasswordHash, Roles};
+use crate::domain::account::{Attributes, Change, Name, PasswordHash, Roles, User};
 use crate::domain::fixture::{MINUTE, START, World, permit, session, user};
 use crate::domain::policy::{Operation, Permit, Principal, Role, admit};
 use crate::domain::revocation::{Reason, Revocation, Which};
@@ -99,6 +100,37 @@ fn a_users_and_everybodys_sessions_end_by_one_stamp() {
         world.session().cold.opened = cut;
         assert!(world.is_alive(), "a session opened after it lives");
     }
+}
+
+#[test]
+fn an_apps_sessions_end_by_one_stamp_and_those_of_other_apps_live() {
+    let mut world = World::new();
+    world.permit = admin();
+    world.facts.known_sessions = 7;
+    let earlier = Stamp(5);
+    world.facts.cut_offs.apps.insert("blog".into(), earlier);
+    let stamp = world.at.stamp;
+    let decision = world.decide(&Command::Revoke(Target::App("shop".into())));
+    assert_eq!((ended(&decision), decision.audit.unwrap().detail.as_str()), (7, "app shop"));
+    assert!(!world.is_alive());
+    assert_eq!(world.facts.cut_offs.apps["blog"], earlier, "what was taken back before stays so");
+    world.session().cold.app = "blog".into();
+    assert!(world.is_alive());
+    world.session().cold.app = "shop".into();
+    world.session().cold.opened = Stamp(stamp.0 + 1);
+    assert!(world.is_alive(), "a session opened after it lives");
+}
+
+#[test]
+fn attributes_are_changed_and_nothing_else() {
+    let mut world = World::new();
+    world.permit = admin();
+    let team = BTreeMap::from([("team".to_owned(), "red".to_owned())]);
+    let attributes = Attributes::parse(team).unwrap();
+    let decision = world.decide(&Command::ChangeUser(name(), Change::SetAttributes(attributes.clone())));
+    assert_eq!(decision.audit.unwrap().event, Event::UserAttributes);
+    assert_eq!(*world.user(), User { attributes, ..user() });
+    assert!(world.is_alive());
 }
 
 #[test]

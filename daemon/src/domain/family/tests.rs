@@ -315,7 +315,12 @@ fn a_retry_from_elsewhere_is_an_event_each_time_and_others_once() {
     assert_eq!(told(world.refresh(show(1))).as_deref(), Some(""));
     assert_eq!(told(world.refresh(show(1))), None);
     let elsewhere = RefreshCommand { tag: ContextTag(9), ..show(1) };
-    assert!(told(world.refresh(elsewhere)).unwrap().contains("another address"));
+    assert!(told(world.refresh(elsewhere.clone())).unwrap().contains("another address"));
+    // Elsewhere is where the last rotation did not come from.
+    assert_eq!(world.token(RefreshCommand { counter: 2, ..elsewhere.clone() }), Ok(3));
+    let there = RefreshCommand { counter: 2, ..elsewhere };
+    assert_eq!(told(world.refresh(there)).as_deref(), Some(""));
+    assert!(told(world.refresh(show(2))).unwrap().contains("another address"));
 }
 
 #[test]

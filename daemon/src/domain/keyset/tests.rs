@@ -83,6 +83,16 @@ fn a_signing_key_is_published_before_it_signs_and_verifies_after() {
 }
 
 #[test]
+fn without_a_lead_a_signing_key_is_active_at_once_and_none_waits() {
+    let mut world = world();
+    assert!(world.rotate(Signing, false).outcome.is_ok());
+    world.policy.keys.lead = Duration::ZERO;
+    assert!(world.rotate(Signing, false).outcome.is_ok());
+    let until = world.at.now.plus(11 * MINUTE);
+    assert_eq!(world.states(Signing), [(1, KeyState::Retired(until)), (3, KeyState::Active)]);
+}
+
+#[test]
 fn a_mac_key_is_active_at_once_and_the_old_one_outlives_every_session() {
     let mut world = world();
     assert!(world.rotate(Mac, false).outcome.is_ok());
@@ -95,10 +105,10 @@ fn a_mac_key_is_active_at_once_and_the_old_one_outlives_every_session() {
 fn an_emergency_leaves_the_new_key_alone() {
     let mut world = world();
     assert!(world.rotate(Signing, false).outcome.is_ok());
-    assert!(world.rotate(Signing, true).outcome.is_ok());
+    assert_eq!(world.rotate(Signing, true).audit.unwrap().detail, "signing key 3, emergency");
     assert_eq!(world.states(Signing), [(3, KeyState::Active)]);
     let stamp = world.at.stamp;
-    assert!(world.rotate(Mac, true).outcome.is_ok());
+    assert_eq!(world.rotate(Mac, true).audit.unwrap().detail, "mac key 2, emergency");
     assert_eq!(world.states(Mac), [(2, KeyState::Active)]);
     assert_eq!(world.facts.cut_offs.everything, stamp, "every session ends with it");
 }

@@ -149,6 +149,16 @@ fn a_success_opens_a_new_session_and_forgets_the_failures() {
 }
 
 #[test]
+fn d18_a_login_writes_the_stronger_hash_and_changes_nothing_else() {
+    let mut world = World::new();
+    let Command::Settle(settle) = settle_with(login(), Some(right_password())) else { return };
+    let stronger = PasswordHash("$stronger".into());
+    let settle = Settle { rehash: Some(stronger.clone()), ..*settle };
+    assert!(world.decide(&Command::Settle(Box::new(settle))).outcome.is_ok());
+    assert_eq!(*world.user(), User { password: Some(stronger), ..user() });
+}
+
+#[test]
 fn an_account_that_changed_while_the_hash_ran_is_refused_as_wrong() {
     for change in [
         (|world| world.user().credential_version = 2) as fn(&mut World),

