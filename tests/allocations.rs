@@ -8,31 +8,15 @@ use std::alloc::System;
 use std::hint::black_box;
 use std::time::Duration;
 
-use hallpass_client::{
-    Context, ErrorClass, GrantedTokens, Needs, OpenSession, SessionKind, Token, UserRef, Verifier, Way,
-};
+use hallpass_client::{ErrorClass, Needs, Token, Verifier, Way};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use support::{Daemon, PASSWORD, add_user};
+use support::{Daemon, PASSWORD, add_user, cookie, tokens};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// How many bad tokens of each kind the flood has. The documented long run has five million of each.
 const FLOOD: &str = "HALLPASS_FLOOD";
-
-async fn token(daemon: &Daemon, kind: SessionKind) -> Token {
-    let open = OpenSession {
-        user: UserRef::Name("ann".into()),
-        kind,
-        audience: None,
-        amr: vec!["hwk".into()],
-        context: Context::default(),
-    };
-    match daemon.client().await.open_session(open).await.unwrap().tokens {
-        GrantedTokens::Cookie { session_token } => session_token,
-        GrantedTokens::Token { access_token, .. } => access_token,
-    }
-}
 
 /// Memory of this process in KiB.
 fn rss() -> u64 {
@@ -52,10 +36,13 @@ fn forged(token: &str, number: u64) -> String {
 // In one test, since every thread of the process is counted.
 #[tokio::test]
 async fn what_is_held_costs_no_allocation_and_what_is_bad_leaves_none() {
-    let mut daemon = Daemon::start().await;
+    // A long flood must not outlive what is good.
+    let mut daemon = Daemon::with_settings("[lifetimes]\naccess = \"1h\"\n").await;
     add_user(&daemon.admin().await, "ann", PASSWORD, &["editor"]).await;
+    let client = daemon.client().await;
     let verifier = Verifier::builder().deadline(Duration::from_secs(5)).connect(daemon.socket()).unwrap();
-    let good = [token(&daemon, SessionKind::Token).await, token(&daemon, SessionKind::Cookie).await];
+    let access = tokens(&client, "ann", PASSWORD).await.unwrap().access;
+    let good = [access, cookie(&client, "ann", PASSWORD).await.unwrap().0];
     for token in &good {
         verifier.verify(token.expose()).unwrap();
         assert_eq!(verifier.verify(token.expose()).unwrap().way(), Way::Memory);
