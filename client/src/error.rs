@@ -76,10 +76,9 @@ impl Error {
         }
     }
 
-    /// Whether this is the daemon's word on the question, and not only that there is no answer.
-    pub(crate) fn is_from_daemon(&self) -> bool {
-        let none = [ErrorCode::Unavailable, ErrorCode::Unknown, ErrorCode::Busy, ErrorCode::Internal];
-        !matches!(self, Self::NoAnswer | Self::Lost { .. }) && !none.contains(&self.code())
+    /// Whether the daemon has answered at all, whatever it said.
+    pub(crate) fn is_answer(&self) -> bool {
+        !matches!(self, Self::Unreachable(_) | Self::NoAnswer | Self::Lost { .. })
     }
 
     pub(crate) fn unreachable(service: Service, path: &Path, error: io::Error) -> Self {

@@ -17,21 +17,30 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use hallpass_protocol::auth::{Context, Needs, Verify};
 use hallpass_protocol::board::Ask;
-use hallpass_protocol::error::{ErrorClass, Refusal};
+use hallpass_protocol::error::{ErrorClass, ErrorCode, Refusal};
 use hallpass_protocol::secret::Token;
 use hallpass_protocol::token::TokenKind;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::error::Error;
 use agent::{Job, Jobs};
 use cache::{find, place};
-use clock::{monotonic, wall};
+use clock::monotonic;
 use entry::{Entry, Question};
 use judge::Judged;
 use near::Owner;
 use state::State;
+
+/// How much longer than its deadline an answer is waited for: the thread that asks keeps to the deadline itself.
+const SLACK: Duration = Duration::from_secs(1);
+/// What is said while the daemon is silent.
+const SILENT: &str = "the daemon does not answer and its lease has run out, so nobody can vouch for the token; start hallpassd, or look at why it hangs";
+/// What is said in a child of the process that made the verifier.
+const FORKED: &str = "this process is a child of the one that made the verifier, whose thread it does not have; make a verifier after the fork";
 
 /// Verifies tokens inside this process.
 ///
@@ -40,7 +49,8 @@ use state::State;
 /// cannot be told here is asked. So a revocation, a logout or a changed role is seen by the very next verification on the host, and no
 /// verification waits for the daemon without need.
 ///
-/// Clones are cheap and share everything. No runtime is needed: a thread of the verifier's own asks the daemon.
+/// Clones are cheap and share everything. No runtime is needed: a thread of the verifier's own asks the daemon. A process that forks makes its verifier
+/// afterwards.
 ///
 /// ```no_run
 /// # fn check(cookie: &str) -> Result<(), hallpass_client::Error> {
@@ -151,7 +161,9 @@ impl Verifier {
                 let good = entry.token() == token && self.stands(entry, needs, context, monotonic()).is_ok();
                 good.then(|| look(&entry.bearer))
             };
-            if let Some(seen) = near::with(self.owner, place, see) {
+            // One whose use was told has been replaced, or will be: the newer one is to be found, or its use would never be told again.
+            let see_near = |entry: &Arc<Entry>| if entry.is_touched() { None } else { see(entry) };
+            if let Some(seen) = near::with(self.owner, place, see_near) {
                 return Ok(seen);
             }
             if let Some(entry) = self.state.cache.pin().get(&place) {
@@ -180,7 +192,7 @@ impl Verifier {
         let (told, telling) = tokio::sync::oneshot::channel();
         self.ask(token, needs, context, move |answer| drop(told.send(answer)));
         let answer = telling.await.unwrap_or(Err(Error::NoAnswer));
-        self.settle(token, needs, answer)
+        self.settle(token, needs, context, answer)
     }
 
     /// What can be told of a token without asking anybody; nothing, if the daemon must be asked.
@@ -227,24 +239,24 @@ impl Verifier {
     fn wait(&self, token: &str, needs: &Needs, context: Option<&Context>) -> Result<Verdict, Error> {
         let (told, telling) = std::sync::mpsc::sync_channel(1);
         self.ask(token, needs, context, move |answer| drop(told.send(answer)));
-        let answer = telling.recv().unwrap_or(Err(Error::NoAnswer));
-        self.settle(token, needs, answer)
+        let answer = telling.recv_timeout(self.state.deadline + SLACK).unwrap_or(Err(Error::NoAnswer));
+        self.settle(token, needs, context, answer)
     }
 
-    /// What can be told without waiting. While the daemon does not answer, what is stale is served at once where that is wanted at all.
+    /// What can be told without waiting. While the daemon is silent that is what is stale, where that is wanted, or that nobody answers.
     #[inline]
     fn known(&self, token: &str, needs: &Needs, context: Option<&Context>) -> Option<Result<Verdict, Error>> {
         let known = self.try_verify(token, needs, context);
         if known.is_some() || !self.state.is_silent(monotonic()) {
             return known;
         }
-        let stale = self.stale(token, needs)?;
         // Somebody has to find out when the daemon is back, and one at a time is enough.
         if !self.state.probing.swap(true, Relaxed) {
             let shared = Arc::clone(&self.state);
             self.ask(token, needs, context, move |_| shared.probing.store(false, Relaxed));
         }
-        Some(Ok(stale))
+        let silent = || Error::Refused(Refusal::because(ErrorCode::Unavailable, SILENT));
+        Some(self.stale(token, needs, context).ok_or_else(silent))
     }
 
     /// How often the daemon was asked since the start, by reason: `changed`, `floor`, `ahead`, `keys`, `no_lease`, `closed`, or `unseen` for what
@@ -290,7 +302,7 @@ impl Verifier {
             }
             Judged::Refused(code) => Some(Err(Error::Refused(Refusal::new(code)))),
             Judged::Ask(why) => {
-                self.state.note(Some(why));
+                self.state.note(why);
                 None
             }
         }
@@ -300,10 +312,10 @@ impl Verifier {
     #[cold]
     fn touch(&self, entry: &Arc<Entry>, needs: &Needs, context: Option<&Context>) {
         let held = Arc::clone(entry);
-        self.ask(entry.token(), needs, context, move |answer| {
-            if answer.is_err() {
-                held.untouched();
-            }
+        self.ask(entry.token(), needs, context, move |answer| match answer {
+            Ok(_) => {}
+            Err(error) if ends(&error) => held.end(),
+            Err(_) => held.untouched(),
         });
     }
 
@@ -314,10 +326,14 @@ impl Verifier {
         context: Option<&Context>,
         told: impl FnOnce(Result<Arc<Entry>, Error>) + Send + 'static,
     ) {
+        if self.state.process != std::process::id() {
+            return told(Err(Error::Refused(Refusal::because(ErrorCode::Unavailable, FORKED))));
+        }
         let token = Token::new(token.to_owned());
         let verify = Verify { token, needs: needs.clone(), context: context.cloned() };
-        // A thread that is gone drops what waits for it, which its callers notice.
-        let _ = self.jobs.send(Job { verify, told: Box::new(told) });
+        if let Err(TrySendError::Full(job)) = self.jobs.try_send(Job { verify, told: Box::new(told) }) {
+            (job.told)(Err(Error::Refused(Refusal::new(ErrorCode::Busy))));
+        }
     }
 
     /// What comes of an answer: a verdict, or a refusal, or what is held where nobody answers and that was asked for.
@@ -326,29 +342,48 @@ impl Verifier {
         &self,
         token: &str,
         needs: &Needs,
+        context: Option<&Context>,
         answer: Result<Arc<Entry>, Error>,
     ) -> Result<Verdict, Error> {
         match answer {
             Ok(entry) => Ok(Verdict::new(entry, Way::Daemon)),
-            Err(error) if error.is_from_daemon() => {
-                // What else is refused says nothing of the token itself.
-                if matches!(error.class(), ErrorClass::Login | ErrorClass::Refresh | ErrorClass::Invalid) {
-                    self.state.cache.remove(token);
+            Err(error) if error.is_answer() => {
+                if ends(&error) {
+                    self.forget(token);
                 }
                 Err(error)
             }
-            Err(error) => self.stale(token, needs).ok_or(error),
+            Err(error) => self.stale(token, needs, context).ok_or(error),
         }
     }
 
+    /// Ends what is held of a token, wherever that is.
+    fn forget(&self, token: &str) {
+        let entries = self.state.cache.pin();
+        if let Some(entry) = place(token).and_then(|place| find(&entries, place, token)) {
+            entry.end();
+        }
+        drop(entries);
+        self.state.cache.remove(token);
+    }
+
     /// What is held, if it was good when the daemon was last heard of and that is not too long ago.
-    fn stale(&self, token: &str, needs: &Needs) -> Option<Verdict> {
+    fn stale(&self, token: &str, needs: &Needs, context: Option<&Context>) -> Option<Verdict> {
         if self.state.stale_for.is_zero() {
             return None;
         }
+        let judge = self.state.judge.load();
+        let board = judge.as_ref()?.board.as_ref()?;
         let entries = self.state.cache.pin();
         let entry = find(&entries, place(token)?, token)?;
-        let good = entry.check_stale(monotonic(), self.state.stale_for) && entry.meets(needs, wall());
+        let time = entry.check_stale(board, monotonic(), self.state.stale_for)?;
+        let good = entry.meets(needs, time) && entry.is_from(context);
         good.then(|| Verdict::new(Arc::clone(entry), Way::Stale))
     }
+}
+
+/// Whether a refusal says that the token is good no more. What else is refused says nothing of the token itself.
+fn ends(error: &Error) -> bool {
+    error.is_answer()
+        && matches!(error.class(), ErrorClass::Login | ErrorClass::Refresh | ErrorClass::Invalid)
 }

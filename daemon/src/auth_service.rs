@@ -121,6 +121,8 @@ impl AuthService {
             issuer: self.shared.issuer.clone(),
             app: permit.app().to_owned(),
             audiences: permit.audiences().to_vec(),
+            may_verify: admit(&self.caller, Operation::Verify).is_ok(),
+            life: self.shared.life,
             board: self.shared.board.place(),
         })
     }

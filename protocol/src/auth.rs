@@ -61,6 +61,10 @@ pub struct Hello {
     pub app: String,
     /// The audiences the caller may ask for; the first is taken when none is named.
     pub audiences: Vec<String>,
+    /// Whether the caller has the right to verify.
+    pub may_verify: bool,
+    /// Which start of the daemon has answered: see [`Verified::life`].
+    pub life: Stamp,
     /// Where the board is, if there is one: without it nothing is verified but by asking.
     pub board: Option<BoardPlace>,
 }

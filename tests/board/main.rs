@@ -3,6 +3,7 @@
 
 mod failing;
 mod foreign;
+mod knowing;
 mod processes;
 #[expect(dead_code, reason = "each test file uses its part")]
 #[path = "../support/mod.rs"]

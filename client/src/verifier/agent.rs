@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
-use hallpass_protocol::auth::Verify;
+use hallpass_protocol::auth::{Verified, Verify};
 use hallpass_protocol::error::{ErrorCode, Refusal};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::clock::monotonic;
@@ -21,6 +21,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// Shortest time between two looks at where the board is and which keys there are.
 const RENEW_EVERY: Duration = Duration::from_millis(100);
 
+/// How many questions may wait.
+const QUESTIONS: usize = 4096;
+
 /// A question for the daemon, and who is told the answer.
 pub(super) struct Job {
     pub(super) verify: Verify,
@@ -28,7 +31,7 @@ pub(super) struct Job {
 }
 
 /// The way to the thread. It ends when the last of these is dropped.
-pub(super) type Jobs = UnboundedSender<Job>;
+pub(super) type Jobs = Sender<Job>;
 
 /// Starts the thread, connects, and learns what is needed to judge.
 ///
@@ -38,7 +41,7 @@ pub(super) fn start<F>(connect: impl FnOnce() -> F + Send + 'static, state: Arc<
 where
     F: Future<Output = Result<Client, Error>>,
 {
-    let (jobs, waiting) = unbounded_channel();
+    let (jobs, waiting) = channel(QUESTIONS);
     let (ready, readiness) = std::sync::mpsc::sync_channel(1);
     let work = move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -70,21 +73,21 @@ fn no_thread(error: &std::io::Error) -> Error {
 }
 
 /// Asks what there is to ask until nobody is left who could.
-async fn serve(client: Client, mut waiting: UnboundedReceiver<Job>, state: &Arc<State>) {
+async fn serve(client: Client, mut waiting: Receiver<Job>, state: &Arc<State>) {
     let mut sweep = interval(SWEEP_EVERY);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut renewed = Instant::now();
+    let (mut renewed, mut renewing) = (Instant::now(), tokio::spawn(async {}));
     loop {
         tokio::select! {
             job = waiting.recv() => match job {
                 Some(job) => drop(tokio::spawn(ask(client.clone(), Arc::clone(state), job))),
                 None => return,
             },
-            () = state.renewal.notified(), if renewed.elapsed() >= RENEW_EVERY => {
+            () = state.renewal.notified(), if renewed.elapsed() >= RENEW_EVERY && renewing.is_finished() => {
                 renewed = Instant::now();
                 let (client, state) = (client.clone(), Arc::clone(state));
                 // What could not be learned now is wanted again by the next question.
-                tokio::spawn(async move { drop(renew(&client, &state).await) });
+                renewing = tokio::spawn(async move { drop(renew(&client, &state).await) });
             }
             _ = sweep.tick() => {
                 state.cache.retain(|entry| !entry.has_expired());
@@ -96,32 +99,40 @@ async fn serve(client: Client, mut waiting: UnboundedReceiver<Job>, state: &Arc<
 async fn ask(client: Client, state: Arc<State>, job: Job) {
     let Job { verify, told } = job;
     let answer = client.verify_stamped(verify.clone()).await;
-    let heard = answer.as_ref().err().is_none_or(Error::is_from_daemon);
+    let heard = answer.as_ref().err().is_none_or(Error::is_answer);
     state.heard(heard, monotonic());
+    let answer = answer.map(|answer| held(&state, &verify, answer));
     if heard && state.wants_renewal.load(Acquire) {
         state.renewal.notify_one();
     }
-    told(answer.map(|answer| {
-        let judge = state.judge.load();
-        let question = Question {
-            token: verify.token.expose(),
-            audience: judge.as_ref().map(|judge| judge.audience(&verify.needs)).unwrap_or_default(),
-            context: verify.context.as_ref(),
-        };
-        let board = judge.as_ref().and_then(|judge| judge.board.clone());
-        let entry = Arc::new(Entry::answered(&question, answer, board));
-        if entry.can_be_held() {
-            state.cache.insert(Arc::clone(&entry));
-        }
-        entry
-    }));
+    told(answer);
+}
+
+/// An answer as it is held, if it can be: with the board and the audiences of the same life of the daemon.
+fn held(state: &State, verify: &Verify, answer: Verified) -> Arc<Entry> {
+    let judge = state.judge.load();
+    let judge = judge.as_ref().filter(|judge| judge.life == answer.life);
+    let question = Question {
+        token: verify.token.expose(),
+        audience: judge.map(|judge| judge.audience(&verify.needs)).unwrap_or_default(),
+        context: verify.context.as_ref(),
+    };
+    let board = judge.and_then(|judge| judge.board.clone());
+    let entry = Arc::new(Entry::answered(&question, answer, board));
+    if entry.can_be_held() {
+        state.cache.insert(Arc::clone(&entry));
+    } else {
+        state.wants_renewal.store(true, Release);
+    }
+    entry
 }
 
 /// Learns where the board is and which keys there are.
 async fn renew(client: &Client, state: &State) -> Result<(), Error> {
     state.wants_renewal.store(false, Relaxed);
     let learned = async {
-        let (hello, keys) = (client.hello().await?, client.jwks().await?);
+        // In this order: when the daemon is restarted in between, the keys are those of before, which shows.
+        let (keys, hello) = (client.jwks().await?, client.hello().await?);
         let former = state.judge.load_full();
         let (judge, fault) = Judge::new(hello, keys, former.as_deref()).map_err(|error| {
             Error::Refused(Refusal::because(

@@ -28,6 +28,8 @@ pub(super) struct Entry {
     /// Whether the app's first audience is the one it was verified for, or it is a session token, which has none.
     is_for_default: bool,
     touching: AtomicBool,
+    /// Whether the daemon has said that the token is good no more.
+    over: AtomicBool,
     pub(super) bearer: Bearer,
     /// The audience it was verified for; a session token has none.
     audience: Option<String>,
@@ -53,16 +55,17 @@ pub(super) struct Audience {
 impl Entry {
     /// What the daemon has answered.
     pub(super) fn answered(question: &Question<'_>, answer: Verified, board: Option<Arc<Board>>) -> Self {
-        let Verified { identity, stamp, life, touch_after } = answer;
-        // An answer of another life of the daemon has nothing to do with this board.
-        let board = board.filter(|board| board.life() == life);
+        let Verified { identity, stamp, touch_after, .. } = answer;
         let fingerprint = question.context.and_then(|context| context.device_fingerprint.clone());
         let bearer = Bearer::told(identity);
         let watched = board.map(|board| {
             let watched = board.watch(bearer.session_id(), bearer.user_id());
             (board, watched)
         });
-        Self { touch_after, fingerprint, ..Self::new(question, bearer, stamp, watched) }
+        let mut entry = Self::new(question, bearer, stamp, watched);
+        (entry.touch_after, entry.fingerprint) = (touch_after, fingerprint);
+        entry.bytes = entry.measure();
+        entry
     }
 
     /// What a token says of itself, once it is known to be genuine.
@@ -91,6 +94,7 @@ impl Entry {
             touch_after: Millis::MAX,
             is_for_default: is_default || audience.is_none(),
             touching: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             bearer,
             audience,
             fingerprint: None,
@@ -118,23 +122,37 @@ impl Entry {
 
     /// Whether it still stands, and by which time that was judged.
     #[inline]
-    pub(super) fn check(&self, monotonic: u64) -> Result<Millis, Ask> {
+    pub(super) fn check(&self, monotonic: u64) -> Result<Millis, Option<Ask>> {
         let (board, watched) = self.board.as_ref().ok_or(Ask::NoLease)?;
         let time = board.check(self.stamp, *watched, monotonic)?;
-        if self.expires_at <= time { Err(Ask::Changed) } else { Ok(time) }
+        if self.expires_at <= time || self.over.load(Relaxed) { Err(None) } else { Ok(time) }
     }
 
-    /// Whether it stands if nothing has changed since the daemon was last heard of, which was no longer ago than this.
-    pub(super) fn check_stale(&self, monotonic: u64, longest: Duration) -> bool {
-        let Some((board, watched)) = self.board.as_ref() else { return false };
+    /// The daemon has said that the token is good no more. This is seen wherever it is held.
+    pub(super) fn end(&self) {
+        self.over.store(true, Relaxed);
+    }
+
+    /// Whether it stands if nothing has changed since the daemon was last heard of, which was no longer ago than this, and by which time that was
+    /// judged. Only the present board knows what was taken back last.
+    pub(super) fn check_stale(
+        &self,
+        present: &Arc<Board>,
+        monotonic: u64,
+        longest: Duration,
+    ) -> Option<Millis> {
+        let (board, watched) = self.board.as_ref().filter(|(board, _)| Arc::ptr_eq(board, present))?;
         let in_time = match board.lease(monotonic) {
             Lease::Good => true,
             Lease::Over(nanos) => Duration::from_nanos(nanos) <= longest,
             Lease::Closed | Lease::Impossible => false,
         };
-        in_time
+        let time = wall().max(board.time(monotonic));
+        let stands = in_time
             && board.check_changes(self.stamp, *watched).is_ok()
-            && self.expires_at > wall().max(board.time(monotonic))
+            && self.expires_at > time
+            && !self.over.load(Relaxed);
+        stands.then_some(time)
     }
 
     /// Whether it is certainly over: worth forgetting.
@@ -165,6 +183,12 @@ impl Entry {
     #[inline]
     pub(super) fn wants_touch(&self, time: Millis) -> bool {
         time >= self.touch_after && !self.touching.swap(true, Relaxed)
+    }
+
+    /// Whether its use is being told or was: a newer entry has taken its place, or will.
+    #[inline]
+    pub(super) fn is_touched(&self) -> bool {
+        self.touching.load(Relaxed)
     }
 
     /// Has its use told another time, since this time it was not.

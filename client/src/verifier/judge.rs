@@ -9,11 +9,15 @@ use hallpass_protocol::jws::{JwksError, KeySet, Refused};
 use hallpass_protocol::time::Stamp;
 
 use super::bearer::Bearer;
+use super::clock::wall;
 use super::entry::{Audience, Board, Entry, Question};
 
 /// What the daemon has said of itself.
 pub(super) struct Judge {
+    /// Which start of the daemon all of this is of.
+    pub(super) life: Stamp,
     pub(super) board: Option<Arc<Board>>,
+    may_verify: bool,
     keys: KeySet,
     version: Stamp,
     issuer: String,
@@ -26,8 +30,8 @@ pub(super) enum Judged {
     Good(Box<Entry>),
     /// It is not, whoever is asked.
     Refused(ErrorCode),
-    /// That cannot be told here.
-    Ask(Ask),
+    /// That cannot be told here, and why, if the board says so.
+    Ask(Option<Ask>),
 }
 
 /// The level of every login. What is above it ends by itself, which a token does not say.
@@ -45,7 +49,9 @@ impl Judge {
             Err(fault) => (None, Some(fault)),
         };
         let judge = Self {
+            life: hello.life,
             board,
+            may_verify: hello.may_verify,
             keys: KeySet::from_jwks(&keys.jwks)?,
             version: keys.version,
             issuer: hello.issuer,
@@ -63,21 +69,22 @@ impl Judge {
 
     /// Judges an access token by its signature and the board.
     pub(super) fn judge(&self, question: &Question<'_>, needs: &Needs, monotonic: u64) -> Judged {
-        let Some(board) = &self.board else { return Judged::Ask(Ask::NoLease) };
+        let Some(board) = &self.board else { return Judged::Ask(Some(Ask::NoLease)) };
         let asked_from_a_device =
             question.context.is_some_and(|context| context.device_fingerprint.is_some());
-        if asked_from_a_device || !self.audiences.contains(&question.audience.name) {
-            // What the session was opened from, and what this app may ask for, the daemon knows.
-            return Judged::Ask(Ask::Ahead);
+        if asked_from_a_device || !self.may_verify || !self.audiences.contains(&question.audience.name) {
+            // What the session was opened from, and what this app may do, the daemon knows.
+            return Judged::Ask(None);
         }
         // Neither good nor bad can be told by keys that are not the present ones.
-        if let Err(why) = board.check_lease(monotonic) {
-            return Judged::Ask(why);
-        }
+        let lease = match board.check_lease(monotonic) {
+            Ok(lease) => lease,
+            Err(why) => return Judged::Ask(Some(why)),
+        };
         if board.keys() != self.version {
-            return Judged::Ask(Ask::Keys);
+            return Judged::Ask(Some(Ask::Keys));
         }
-        let time = board.time(monotonic);
+        let time = wall().max(board.time_since(lease, monotonic));
         let accepts = |audience: &str| audience == question.audience.name;
         let claims = match self.keys.verify_at(question.token, &self.issuer, accepts, time.as_secs()) {
             Ok(claims) => claims,
@@ -86,14 +93,14 @@ impl Judge {
         let stamp = Stamp(claims.stamp());
         let Some(bearer) = Bearer::said(claims) else { return Judged::Refused(ErrorCode::InvalidToken) };
         if bearer.level() > PLAIN_LEVEL {
-            return Judged::Ask(Ask::Ahead);
+            return Judged::Ask(None);
         }
         let watched = board.watch(bearer.session_id(), bearer.user_id());
         if let Err(why) = board.check_first(stamp, watched, self.version, monotonic) {
-            return Judged::Ask(why);
+            return Judged::Ask(Some(why));
         }
         let entry = Entry::said(question, bearer, stamp, (Arc::clone(board), watched));
-        if entry.meets(needs, time) { Judged::Good(Box::new(entry)) } else { Judged::Ask(Ask::Ahead) }
+        if entry.meets(needs, time) { Judged::Good(Box::new(entry)) } else { Judged::Ask(None) }
     }
 }
 

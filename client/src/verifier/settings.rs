@@ -76,7 +76,7 @@ impl VerifierBuilder {
     where
         F: Future<Output = Result<Client, Error>>,
     {
-        let state = Arc::new(State::new(Cache::new(self.entries, self.bytes), self.stale_for));
+        let state = Arc::new(State::new(Cache::new(self.entries, self.bytes), self.stale_for, self.deadline));
         let jobs = agent::start(connect, Arc::clone(&state))?;
         Ok(Verifier { state, jobs, owner: Owner::new() })
     }

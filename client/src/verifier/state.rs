@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use hallpass_protocol::board::Ask;
+use hallpass_protocol::board::{Ask, Lease};
 use tokio::sync::Notify;
 
 use super::cache::Cache;
@@ -17,6 +17,10 @@ pub(super) struct State {
     /// Why there is no board, if there is none, in words.
     pub(super) faults: ArcSwapOption<String>,
     pub(super) stale_for: Duration,
+    /// How long a question may take.
+    pub(super) deadline: Duration,
+    /// The process that the thread which asks is in: a child of it has a copy of this and no such thread.
+    pub(super) process: u32,
     /// Whether the board or the keys on hand are not the present ones.
     pub(super) wants_renewal: AtomicBool,
     pub(super) renewal: Notify,
@@ -43,12 +47,14 @@ const REASONS: [Option<Ask>; 7] = [
 
 impl State {
     /// Nothing is known yet.
-    pub(super) fn new(cache: Cache, stale_for: Duration) -> Self {
+    pub(super) fn new(cache: Cache, stale_for: Duration, deadline: Duration) -> Self {
         Self {
             cache,
             judge: ArcSwapOption::empty(),
             faults: ArcSwapOption::empty(),
             stale_for,
+            deadline,
+            process: std::process::id(),
             wants_renewal: AtomicBool::new(false),
             renewal: Notify::new(),
             silent_at: AtomicU64::new(0),
@@ -74,10 +80,16 @@ impl State {
         self.silent_at.store(if answered { 0 } else { monotonic }, Relaxed);
     }
 
-    /// Whether the last question went without an answer just now, so that the next one need not be waited for.
+    /// Whether the daemon has fallen silent: its lease has run out, and the last question went without an answer just now. Then the next one need not
+    /// be waited for.
     pub(super) fn is_silent(&self, monotonic: u64) -> bool {
         let at = self.silent_at.load(Relaxed);
-        at != 0 && monotonic.saturating_sub(at) < SILENT_NANOS
+        if at == 0 || monotonic.saturating_sub(at) >= SILENT_NANOS {
+            return false;
+        }
+        let judge = self.judge.load();
+        let board = judge.as_ref().and_then(|judge| judge.board.as_ref());
+        board.is_some_and(|board| matches!(board.lease(monotonic), Lease::Over(_) | Lease::Closed))
     }
 
     /// How often the daemon was asked, by reason.

@@ -204,6 +204,8 @@ impl Auth for Hand {
             issuer: "fake".to_owned(),
             app: "test".to_owned(),
             audiences: Vec::new(),
+            may_verify: true,
+            life: Stamp(1),
             board: None,
         })
     }

@@ -47,9 +47,9 @@ fn touch(fingerprint: Option<[u8; 16]>, case: &Case<'_>) -> Decision {
         Some(hot) if case.policy.rotation.binding != Binding::Off && session.contradicts(fingerprint) => {
             Decision::done(Event::OtherDevice, Outcome::Done)
                 .about_session(session)
-                .with(Effect::NoteUse(session.id, hot))
+                .with(Effect::of_use(session, hot))
         }
-        Some(hot) => decision.with(Effect::NoteUse(session.id, hot)),
+        Some(hot) => decision.with(Effect::of_use(session, hot)),
         None => decision,
     }
 }

@@ -99,6 +99,18 @@ pub(crate) enum Effect {
     PutCutOffs(CutOffs),
 }
 
+impl Effect {
+    /// Writes what use or a rotation has changed. Where idle sessions live shorter than they used to, it brings the end of this one nearer, and whoever
+    /// holds an answer with the old one must hear of it.
+    pub(crate) fn of_use(session: &Session, hot: Hot) -> Self {
+        if hot.idle_deadline < session.hot.idle_deadline {
+            Self::PutHot(session.id, hot)
+        } else {
+            Self::NoteUse(session.id, hot)
+        }
+    }
+}
+
 /// Where an entry stands in the revocation list: its stamp, and its place among those of that stamp.
 pub(crate) type ListedAt = (Stamp, u16);
 

@@ -174,7 +174,7 @@ fn rotate(session: &Session, user: &User, command: &RefreshCommand, case: &Case<
         ..hot.clone()
     };
     // A rotation writes one hot row and nothing else, so it leaves no audit row either.
-    Decision::silent(granted(session, &next, user, audience, case)).with(Effect::NoteUse(session.id, next))
+    Decision::silent(granted(session, &next, user, audience, case)).with(Effect::of_use(session, next))
 }
 
 /// The same token again, without an advance: the family has one successor however often its answer is lost.
@@ -194,7 +194,7 @@ fn answer_again(session: &Session, user: &User, command: &RefreshCommand, case: 
         // The first retry of a rotation is one audit row; the hot row counts the rest.
         Decision::silent(outcome)
     };
-    decision.about_session(session).with(Effect::NoteUse(session.id, hot))
+    decision.about_session(session).with(Effect::of_use(session, hot))
 }
 
 fn granted(session: &Session, hot: &Hot, user: &User, audience: String, case: &Case<'_>) -> Outcome {

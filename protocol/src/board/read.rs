@@ -97,16 +97,19 @@ impl<M: Memory> Reader<M> {
 
     /// The daemon's time at this moment of `CLOCK_MONOTONIC`, in nanoseconds: what it was when it last extended its lease, and what has gone by since.
     ///
-    /// It is never behind the daemon's own by more than a step of the wall clock that is younger than a second.
+    /// It is behind the daemon's own by no more than the wall clock was set forward, or the machine has slept, since then: a second ago, while the
+    /// daemon is well, and the length of a lease otherwise.
     #[inline]
     #[must_use]
     pub fn time(&self, monotonic: u64) -> Millis {
-        // The lease first: a time that is newer than the lease makes what is added too much, which ends things early and never late.
         self.time_since(self.memory.load(word::LEASE, Acquire), monotonic)
     }
 
+    /// The same, by a lease that was loaded before: a time that is newer than that makes what is added too much, which ends things early and never
+    /// late.
     #[inline]
-    fn time_since(&self, lease: u64, monotonic: u64) -> Millis {
+    #[must_use]
+    pub fn time_since(&self, lease: u64, monotonic: u64) -> Millis {
         let since = monotonic.saturating_sub(lease.saturating_sub(LEASE_NANOS));
         let time = self.memory.load(word::TIME, Acquire).saturating_add(since / 1_000_000);
         Millis::from_u64(time)

@@ -210,6 +210,16 @@ fn b13_nothing_outlives_the_absolute_end() {
 }
 
 #[test]
+fn a_shorter_idle_time_is_told_to_whoever_holds_an_answer() {
+    let mut world = World::new();
+    let decision = world.refresh(show(1));
+    assert!(matches!(decision.effects.as_slice(), [Effect::NoteUse(..)]));
+    world.policy.lifetimes.idle = MINUTE;
+    let decision = world.refresh(show(2));
+    assert!(matches!(decision.effects.as_slice(), [Effect::PutHot(..)]), "its end has come nearer");
+}
+
+#[test]
 fn an_access_token_ends_with_the_idle_session() {
     let mut world = World::new();
     world.policy.lifetimes.idle = MINUTE;
