@@ -113,9 +113,7 @@ impl Daemon {
         let Opened { store, sealer, next, master_file, made_master_key } =
             open(&parts.state_dir, parts.master_key.clone(), created, &entropy)?;
         let board = claim_board(&parts, &store, &entropy)?;
-        // Above every stamp that anybody can hold: what they hold is asked about.
-        let known = store.stamp_mark().max(board.visible()).0.max(parts.time.wall_micros());
-        let floor = Stamp(known + 1);
+        let floor = board::floor(store.stamp_mark(), board.visible(), parts.time.wall_micros());
         let keys = Arc::new(Keys::open(sealer, store.sealed_keys(), &parts.config.issuer, floor)?);
 
         let clock = Arc::new(Clock::starting_at(parts.time, store.time_floor()));
