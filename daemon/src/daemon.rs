@@ -214,14 +214,18 @@ struct Opened {
 /// Begins to be believed: the start is on disk, and with it a mark above every stamp that was ever given out, before the board has a lease and
 /// anybody is answered.
 async fn begin(shared: &Arc<Shared>) -> Result<LeaseThread, DaemonError> {
-    let others = shared.board.others_lease();
+    let mut others = shared.board.others_lease();
     if !others.is_zero() {
         let seconds = others.as_secs_f32();
         tracing::warn!(
             seconds,
             "the board of the daemon before is out of reach; waiting until nobody believes it"
         );
+    }
+    // Leases are counted by a clock that goes by ticks, and can be behind the one that this sleeps by.
+    while !others.is_zero() {
         tokio::time::sleep(others).await;
+        others = shared.board.others_lease();
     }
     let started = shared.write(daemon_itself(), Command::Start).await;
     started.map_err(unwritten)?;
