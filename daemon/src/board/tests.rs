@@ -1,5 +1,7 @@
 //! The board through the daemon's eyes, on files that are really mapped.
 
+mod race;
+
 use super::*;
 use hallpass_protocol::board::{Ask, LEASE, ReadMapping, Reader};
 use hallpass_protocol::id::{SessionId, UserId};
