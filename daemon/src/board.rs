@@ -6,6 +6,8 @@
 mod file;
 mod lease;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use file::BoardError;
