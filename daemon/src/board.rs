@@ -6,6 +6,8 @@
 mod file;
 mod lease;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use file::BoardError;
@@ -185,6 +187,37 @@ pub(crate) fn put<M: board::MemoryMut>(
     writer.set_visible(upto);
 }
 
+/// What a board says when it begins to be believed.
+#[derive(Debug)]
+pub(crate) struct Says {
+    /// Which start of the daemon writes it.
+    pub(crate) life: Stamp,
+    /// What bears an older stamp is to be asked about.
+    pub(crate) floor: Stamp,
+    /// The version of the present key set.
+    pub(crate) keys: Stamp,
+    /// The newest stamp that answers bear.
+    pub(crate) visible: Stamp,
+}
+
+/// All that it says, and only then a lease.
+pub(crate) fn begin<M: board::MemoryMut>(
+    writer: &board::Writer<M>,
+    says: &Says,
+    monotonic: u64,
+    time: Millis,
+) {
+    writer.open(says.life, says.floor, says.keys);
+    writer.set_visible(says.visible);
+    writer.extend(monotonic, time);
+}
+
+/// Where a life of the daemon begins: above every stamp that anybody can hold, so that what they hold is asked about. That is the mark on disk, what the
+/// board says if there is one, and the time.
+pub(crate) fn floor(mark: Stamp, visible: Stamp, wall_micros: u64) -> Stamp {
+    Stamp(mark.max(visible).0.max(wall_micros) + 1)
+}
+
 impl State {
     /// Takes over or makes the file. Without one the daemon serves all the same.
     fn find(&mut self) {
@@ -206,9 +239,8 @@ impl State {
             self.retry_at = monotonic_nanos().saturating_add(nanos(RETRY));
             return;
         }
-        writer.open(self.life, floor, self.keys);
-        writer.set_visible(self.visible);
-        writer.extend(monotonic_nanos(), time);
+        let says = Says { life: self.life, floor, keys: self.keys, visible: self.visible };
+        begin(writer, &says, monotonic_nanos(), time);
     }
 }
 

@@ -113,9 +113,7 @@ impl Daemon {
         let Opened { store, sealer, next, master_file, made_master_key } =
             open(&parts.state_dir, parts.master_key.clone(), created, &entropy)?;
         let board = claim_board(&parts, &store, &entropy)?;
-        // Above every stamp that anybody can hold: what they hold is asked about.
-        let known = store.stamp_mark().max(board.visible()).0.max(parts.time.wall_micros());
-        let floor = Stamp(known + 1);
+        let floor = board::floor(store.stamp_mark(), board.visible(), parts.time.wall_micros());
         let keys = Arc::new(Keys::open(sealer, store.sealed_keys(), &parts.config.issuer, floor)?);
 
         let clock = Arc::new(Clock::starting_at(parts.time, store.time_floor()));
@@ -216,14 +214,18 @@ struct Opened {
 /// Begins to be believed: the start is on disk, and with it a mark above every stamp that was ever given out, before the board has a lease and
 /// anybody is answered.
 async fn begin(shared: &Arc<Shared>) -> Result<LeaseThread, DaemonError> {
-    let others = shared.board.others_lease();
+    let mut others = shared.board.others_lease();
     if !others.is_zero() {
         let seconds = others.as_secs_f32();
         tracing::warn!(
             seconds,
             "the board of the daemon before is out of reach; waiting until nobody believes it"
         );
+    }
+    // Leases are counted by a clock that goes by ticks, and can be behind the one that this sleeps by.
+    while !others.is_zero() {
         tokio::time::sleep(others).await;
+        others = shared.board.others_lease();
     }
     let started = shared.write(daemon_itself(), Command::Start).await;
     started.map_err(unwritten)?;

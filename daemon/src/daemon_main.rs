@@ -70,7 +70,9 @@ fn log_to_stderr() -> Result<(), ConfigError> {
             asked.to_string_lossy()
         ))
     })?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    // Whoever reads this is a journal or a file, which colours would only get in the way of.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_target(false).with_ansi(false).init();
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use crate::domain::policy::{Operation, Permit, admit};
 use crate::domain::session::{next_touch, wants_touch};
 use crate::shared::unreadable;
 use crate::store::Snapshot;
+use crate::store::order::stamped;
 
 /// Room of an answer that is left to what it is wrapped in.
 const WRAPPING: usize = 64;
@@ -22,7 +23,6 @@ const FIXED: usize = 256;
 
 /// What verifications of one moment have in common.
 struct Moment {
-    /// Loaded before the snapshot is opened: a change that the snapshot has missed lies above it.
     stamp: Stamp,
     snapshot: Snapshot,
     now: Millis,
@@ -54,8 +54,8 @@ impl AuthService {
     }
 
     fn moment(&self) -> Answer<Moment> {
-        let stamp = self.shared.writer.visible();
-        Ok(Moment { stamp, snapshot: self.shared.snapshot()?, now: self.shared.clock.now() })
+        let (stamp, snapshot) = stamped(|| self.shared.writer.visible(), || self.shared.snapshot())?;
+        Ok(Moment { stamp, snapshot, now: self.shared.clock.now() })
     }
 
     fn verified(&self, permit: &Permit, request: &Verify, moment: &Moment) -> Answer<Verified> {

@@ -54,8 +54,10 @@ pub(super) struct Found {
 pub(super) struct Places {
     parts: Parts,
     boot: Option<[u8; 16]>,
-    /// The inode of the board that an earlier daemon of this boot has left with a lease, and that was neither taken over nor closed.
-    at_large: Option<u64>,
+    /// The file system of the runtime directory, without which the number of a file says little.
+    device: u64,
+    /// The board that an earlier daemon of this boot has left with a lease, and that was neither taken over nor closed.
+    at_large: Option<Noted>,
     /// Until when that one may be believed at most, in nanoseconds of the monotonic clock.
     believed_until: u64,
     _lock: Flock<File>,
@@ -66,17 +68,17 @@ impl Places {
     pub(super) fn lock(parts: Parts) -> Result<Self, BoardError> {
         let dir = &parts.runtime_dir;
         let file = File::open(dir).map_err(failed("cannot open the runtime directory", dir))?;
+        let device = file.metadata().map_err(failed("cannot look at the runtime directory", dir))?.dev();
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
             nix::errno::Errno::EWOULDBLOCK => BoardError::InUse(dir.clone()),
             error => failed("cannot lock the runtime directory", dir)(error.into()),
         })?;
         let boot = boot_id();
         let at_large = read_note(&parts.state_dir.join(NOTE))
-            .filter(|(noted, _)| boot.is_none_or(|boot| boot == *noted))
-            .map(|(_, inode)| inode);
+            .filter(|noted| boot.is_none() || noted.boot.is_none() || noted.boot == boot);
         // Whoever left the note extended its lease at this moment at the latest: it held the locks that this daemon holds now.
         let believed_until = crate::clock::monotonic_nanos().saturating_add(nanos(LEASE));
-        Ok(Self { parts, boot, at_large, believed_until, _lock: lock })
+        Ok(Self { parts, boot, device, at_large, believed_until, _lock: lock })
     }
 
     /// How long a board that is out of reach may still be believed.
@@ -97,7 +99,8 @@ impl Places {
             let Header { slots, database, boot: of, .. } = left.writer.header();
             let fits = (*slots, *database, *of) == (self.parts.slots, self.parts.database, boot)
                 && left.writer.visible() <= self.parts.highest;
-            let known = self.at_large.is_none_or(|inode| inode == left.inode);
+            let place = (self.device, left.inode);
+            let known = self.at_large.is_none_or(|noted| noted.place == Some(place));
             if known {
                 self.at_large = None;
             }
@@ -146,7 +149,7 @@ impl Places {
             (self.parts.state_dir.join(NOTE), self.parts.state_dir.join("board.lease.new"));
         let mut file = files::create_anew(&unfinished)?;
         // It has to outlive this process and not this boot, so it need not be on disk.
-        writeln!(file, "{} {inode}", crate::hex::encode(&boot))?;
+        writeln!(file, "{} {} {inode}", crate::hex::encode(&boot), self.device)?;
         std::fs::rename(unfinished, note)
     }
 
@@ -180,12 +183,27 @@ fn left_behind(path: &Path) -> Option<Left> {
     Some(Left { writer: board::Writer::new(memory, header), inode: found.ino() })
 }
 
-/// Which board of which boot has a lease, as an earlier daemon has written it down.
-fn read_note(path: &Path) -> Option<([u8; 16], u64)> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let (boot, inode) = text.trim_end().split_once(' ')?;
+/// Which board may have a lease, as an earlier daemon has written it down. What cannot be read may speak of any board of any boot.
+#[derive(Debug, Clone, Copy, Default)]
+struct Noted {
+    boot: Option<[u8; 16]>,
+    /// The file system and the number of the file.
+    place: Option<(u64, u64)>,
+}
+
+fn read_note(path: &Path) -> Option<Noted> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Some(parse_note(&text).unwrap_or_default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(_) => Some(Noted::default()),
+    }
+}
+
+fn parse_note(text: &str) -> Option<Noted> {
+    let (boot, place) = text.trim_end().split_once(' ')?;
+    let (device, inode) = place.split_once(' ')?;
     let boot = u128::from_str_radix(boot, 16).ok()?.to_be_bytes();
-    Some((boot, inode.parse().ok()?))
+    Some(Noted { boot: Some(boot), place: Some((device.parse().ok()?, inode.parse().ok()?)) })
 }
 
 fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> BoardError {

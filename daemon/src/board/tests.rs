@@ -1,5 +1,7 @@
 //! The board through the daemon's eyes, on files that are really mapped.
 
+mod race;
+
 use super::*;
 use hallpass_protocol::board::{Ask, LEASE, ReadMapping, Reader};
 use hallpass_protocol::id::{SessionId, UserId};
@@ -140,8 +142,31 @@ fn a_board_out_of_reach_is_waited_for() {
     assert!(!house.claim().others_lease().is_zero());
 
     // Of another boot there is no lease.
-    std::fs::write(house.state.path().join("board.lease"), format!("{} 5\n", "ab".repeat(16))).unwrap();
+    std::fs::write(house.state.path().join("board.lease"), format!("{} 5 5\n", "ab".repeat(16))).unwrap();
     assert!(house.claim().others_lease().is_zero());
+}
+
+#[test]
+fn a_note_that_speaks_of_another_file_or_of_none_is_heeded() {
+    type Harm = fn(&str) -> String;
+    // The same number in another file system, as where the runtime directory was another one. Then what is left of a note.
+    let elsewhere: Harm = |note| {
+        let [boot, device, inode]: [&str; 3] =
+            note.split_whitespace().collect::<Vec<_>>().try_into().unwrap();
+        format!("{boot} {device}1 {inode}\n")
+    };
+    for harm in [elsewhere, |note| note[..40].to_owned(), |_| String::new()] {
+        let house = House::new();
+        let board = house.serving(10);
+        let place = board.place().unwrap();
+        drop(board);
+        let note = house.state.path().join("board.lease");
+        std::fs::write(&note, harm(&std::fs::read_to_string(&note).unwrap())).unwrap();
+        let next = house.claim();
+        assert!(!next.others_lease().is_zero(), "that one is out of reach");
+        next.open(Stamp(30), Stamp(30), NOW);
+        assert_ne!(next.place().unwrap().inode, place.inode);
+    }
 }
 
 #[test]

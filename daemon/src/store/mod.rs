@@ -6,6 +6,7 @@ mod facts;
 #[cfg(test)]
 mod model;
 mod open;
+pub(crate) mod order;
 mod queue;
 mod records;
 mod refusals;

@@ -6,7 +6,7 @@
 
 mod commands;
 mod driver;
-mod house;
+pub(super) mod house;
 mod reference;
 mod seen;
 

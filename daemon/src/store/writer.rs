@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::apply::apply;
 use super::chain::{Head, Who};
+use super::order::{Steps, carry_out};
 use super::queue::{Full, Queue};
 use super::records::Mark;
 use super::refusals::{self, Kind, Refusals};
@@ -122,7 +123,7 @@ impl Writer {
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
             let _stopped = stopped;
             // Whatever ends this thread, nobody may wait for it any more.
-            let _closed = CloseOnDrop(Arc::clone(&state.writer.queue), Arc::clone(&state.parts.audience));
+            let _closed = CloseOnDrop(Arc::clone(&state.writer.queue));
             state.run()
         })?;
         Ok((writer, WriterThread { thread }))
@@ -168,14 +169,11 @@ impl Writer {
     }
 }
 
-struct CloseOnDrop(Arc<Queue<Job>>, Arc<dyn Audience + Sync>);
+struct CloseOnDrop(Arc<Queue<Job>>);
 
 impl Drop for CloseOnDrop {
     /// Jobs that nobody will do are dropped, which answers each with `unknown`.
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.1.failed();
-        }
         self.0.close();
         while !self.0.take(BATCH).is_empty() {}
     }
@@ -232,36 +230,64 @@ impl Decided {
     }
 }
 
-impl State {
-    fn run(&mut self) -> Result<(), StoreError> {
-        loop {
-            let batch = self.writer.queue.take(BATCH);
-            if batch.is_empty() {
-                // The time of a clean stop is known to the millisecond.
-                self.closing = true;
-                return self.commit(&[]).map(drop);
-            }
-            self.batch(batch)?;
-        }
+/// Commands that are done together. If that fails, the jobs are dropped unanswered, which tells each caller that the outcome is unknown: that is the
+/// truth about a commit that failed.
+struct Batch<'a> {
+    state: &'a mut State,
+    jobs: Vec<Job>,
+}
+
+impl Steps for Batch<'_> {
+    type Done = Decided;
+    type Error = StoreError;
+
+    fn commit(&mut self) -> Result<Decided, StoreError> {
+        self.state.commit(&self.jobs)
     }
 
-    /// One transaction for the whole batch. If it fails, the jobs are dropped unanswered, which tells each caller that the outcome is unknown:
-    /// that is the truth about a commit that failed.
-    fn batch(&mut self, batch: Vec<Job>) -> Result<(), StoreError> {
-        let outcomes = self.commit(&batch)?;
-        for (job, outcome) in batch.into_iter().zip(outcomes) {
+    fn lost(&mut self) {
+        self.state.parts.audience.failed();
+    }
+
+    fn publish(&mut self, done: &Decided) {
+        self.state.parts.audience.committed(&done.committed);
+    }
+
+    fn show(&mut self, done: &Decided) {
+        self.state.writer.visible.store(done.committed.upto.0, Ordering::Release);
+    }
+
+    fn answer(&mut self, done: Decided) {
+        for (job, outcome) in self.jobs.drain(..).zip(done.outcomes) {
             // A caller who left is no matter: what they asked for is done.
             let _ = job.answer.send(outcome);
         }
-        Ok(())
+    }
+}
+
+impl Drop for Batch<'_> {
+    /// A fault of our own is like a commit that failed, and nobody may hear of it before the board is closed: the jobs are dropped after this.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.state.parts.audience.failed();
+        }
+    }
+}
+
+impl State {
+    fn run(&mut self) -> Result<(), StoreError> {
+        loop {
+            let jobs = self.writer.queue.take(BATCH);
+            // The time of a clean stop is known to the millisecond.
+            self.closing = jobs.is_empty();
+            carry_out(&mut Batch { state: self, jobs })?;
+            if self.closing {
+                return Ok(());
+            }
+        }
     }
 
-    /// A commit that fails may have been made all the same, so nobody may go by what they hold until the file is read again.
-    fn commit(&mut self, batch: &[Job]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
-        self.try_commit(batch).inspect_err(|_| self.parts.audience.failed())
-    }
-
-    fn try_commit(&mut self, batch: &[Job]) -> Result<Vec<Result<Outcome, Refusal>>, StoreError> {
+    fn commit(&mut self, batch: &[Job]) -> Result<Decided, StoreError> {
         let database = Arc::clone(&self.parts.database);
         let txn = database.begin_write()?;
         let mut decided = {
@@ -278,9 +304,7 @@ impl State {
             txn.abort()?;
         }
         decided.committed.upto = self.last;
-        self.parts.audience.committed(&decided.committed);
-        self.writer.visible.store(self.last.0, Ordering::Release);
-        Ok(decided.outcomes)
+        Ok(decided)
     }
 
     fn decide_all(&mut self, rows: &mut WriterRows<'_>, batch: &[Job]) -> Result<Decided, StoreError> {
@@ -396,3 +420,6 @@ fn active(keys: &[Key]) -> Result<ActiveKeys, StoreError> {
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use crate::store::{Audience, AuditRecord, Committed, Store, Writer, WriterThread
 
 /// A clock that stands where it was put, in microseconds.
 #[derive(Debug)]
-pub(super) struct Manual {
+pub(in crate::store) struct Manual {
     wall: AtomicU64,
     steady: AtomicU64,
 }
@@ -37,7 +37,7 @@ impl TimeSource for Manual {
 }
 
 impl Manual {
-    pub(super) fn new() -> Self {
+    pub(in crate::store) fn new() -> Self {
         let wall = AtomicU64::new(fixture::START.as_u64() * 1000);
         Self { wall, steady: AtomicU64::new(0) }
     }
@@ -152,7 +152,7 @@ impl House {
 }
 
 /// Keys that nobody opens: tokens are not made here.
-fn keys() -> Vec<Key> {
+pub(in crate::store) fn keys() -> Vec<Key> {
     let key = |kind| {
         let sealed = Sealed { nonce: [0; 24], bytes: vec![1] };
         Key {
