@@ -3,6 +3,7 @@
 mod apply;
 mod chain;
 mod facts;
+mod medium;
 #[cfg(test)]
 mod model;
 mod open;

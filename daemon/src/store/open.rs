@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::StoreError;
 use super::chain::Head;
+use super::medium::{self, InFile, Medium};
 use super::records::{Identity, Mark, key_key};
 use super::rows::{Rows, identity};
 use super::schema::{Checksums, META_CUT_OFFS, META_IDENTITY, META_MARK, META_SCHEMA, SCHEMA, Table};
@@ -32,8 +33,6 @@ const DATABASE: &str = "hallpass.redb";
 const UNFINISHED: &str = "hallpass.redb.new";
 /// The lock's name there. It holds the daemon's pid for people; the lock itself is the kernel's.
 const LOCK: &str = "lock";
-/// Bytes of the file that redb may keep in memory.
-const CACHE_BYTES: usize = 32 << 20;
 
 /// An open store. While it lives, no other daemon can open the same one.
 pub(crate) struct Store {
@@ -45,7 +44,7 @@ pub(crate) struct Store {
     master: Master,
     mark: Mark,
     created: bool,
-    _lock: Flock<File>,
+    _lock: Option<Flock<File>>,
 }
 
 impl Store {
@@ -68,16 +67,23 @@ impl Store {
         if created {
             make(dir, &path, fresh, first_keys)?;
         }
-        let file = own_file(&path)?;
         // Opening for writing writes: what is not ours to open must be refused before. A file that was not closed cleanly can be read only once it is
         // repaired.
         if let Ok(database) = redb::Builder::new().open_read_only(&path) {
             read_identity(&database, &path)?;
         }
-        let database = redb::Builder::new()
-            .set_cache_size(CACHE_BYTES)
-            .create_file(file)
-            .map_err(|error| unopened(&path, &error))?;
+        Self::on(&InFile(path), created, Some(lock))
+    }
+
+    /// Opens the database that lies on this medium.
+    pub(super) fn on(
+        medium: &impl Medium,
+        created: bool,
+        lock: Option<Flock<File>>,
+    ) -> Result<Self, StoreError> {
+        let path = medium.path().to_owned();
+        let open = medium.reach()?;
+        let database = open(&medium::builder()).map_err(|error| unopened(&path, &error))?;
         let identity = read_identity(&database, &path)?;
         let checksums = Checksums::new(&identity.checksums);
         let (sealed_keys, master, mark) = {
@@ -249,18 +255,6 @@ fn make(
     files::finish(&unfinished, path).map_err(StoreError::file(format!("cannot make {}", path.display())))
 }
 
-/// Opens a file that only this user can read, and that has no other name.
-fn own_file(path: &Path) -> Result<File, StoreError> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
-        .open(path)
-        .map_err(StoreError::file(format!("cannot open {}", path.display())))?;
-    files::refuse_unless_private(&file, path).map_err(StoreError::Layout)?;
-    Ok(file)
-}
-
 /// What to say of a file that does not open.
 fn unopened(path: &Path, error: &redb::DatabaseError) -> StoreError {
     StoreError::Layout(format!(
@@ -298,8 +292,8 @@ fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Identi
     identity.ok_or_else(|| super::schema::bad_row(Table::Meta, META_IDENTITY).into())
 }
 
-/// Fills an empty file in one transaction.
-fn initialise(
+/// Fills an empty database in one transaction.
+pub(super) fn initialise(
     database: &Database,
     fresh: [u8; 48],
     first_keys: impl FnOnce(&[u8; 16]) -> Result<Vec<Key>, StoreError>,
