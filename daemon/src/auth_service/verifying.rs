@@ -22,6 +22,7 @@ const FIXED: usize = 256;
 
 /// What verifications of one moment have in common.
 struct Moment {
+    life: Stamp,
     /// Loaded before the snapshot is opened: a change that the snapshot has missed lies above it.
     stamp: Stamp,
     snapshot: Snapshot,
@@ -54,12 +55,12 @@ impl AuthService {
     }
 
     fn moment(&self) -> Answer<Moment> {
-        let stamp = self.shared.writer.visible();
-        Ok(Moment { stamp, snapshot: self.shared.snapshot()?, now: self.shared.clock.now() })
+        let (life, stamp) = (self.shared.writer.life(), self.shared.writer.visible());
+        Ok(Moment { life, stamp, snapshot: self.shared.snapshot()?, now: self.shared.clock.now() })
     }
 
     fn verified(&self, permit: &Permit, request: &Verify, moment: &Moment) -> Answer<Verified> {
-        let Moment { stamp, snapshot, now } = moment;
+        let Moment { life, stamp, snapshot, now } = moment;
         let shown = self.shown(permit, &request.token, request.needs.audience.as_deref(), *now)?;
         let fingerprint = match &request.context {
             Some(context) => context::origin(context)?.0.fingerprint,
@@ -86,12 +87,7 @@ impl AuthService {
             app: session.cold.app.clone(),
             amr: session.cold.amr.clone(),
         };
-        Ok(Verified {
-            identity,
-            stamp: *stamp,
-            life: self.shared.life,
-            touch_after: next_touch(&session, *now),
-        })
+        Ok(Verified { identity, stamp: *stamp, life: *life, touch_after: next_touch(&session, *now) })
     }
 
     /// What a token says, if it is genuine and of a kind that can be verified.

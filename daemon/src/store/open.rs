@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -11,8 +11,8 @@ use redb::{Database, ReadableDatabase, TableError};
 use tokio::sync::oneshot;
 
 use super::StoreError;
-use super::chain::Head;
-use super::medium::{self, InFile, Medium};
+use super::handle::{Found, Handle};
+use super::medium::{InFile, Medium};
 use super::records::{Identity, Mark, key_key};
 use super::rows::{Rows, identity};
 use super::schema::{Checksums, META_CUT_OFFS, META_IDENTITY, META_MARK, META_SCHEMA, SCHEMA, Table};
@@ -36,13 +36,8 @@ const LOCK: &str = "lock";
 
 /// An open store. While it lives, no other daemon can open the same one.
 pub(crate) struct Store {
-    database: Arc<Database>,
-    path: PathBuf,
-    checksums: Checksums,
-    identity: Identity,
-    sealed_keys: Vec<Key>,
-    master: Master,
-    mark: Mark,
+    handle: Arc<Handle>,
+    found: Found,
     created: bool,
     _lock: Option<Flock<File>>,
 }
@@ -72,71 +67,54 @@ impl Store {
         if let Ok(database) = redb::Builder::new().open_read_only(&path) {
             read_identity(&database, &path)?;
         }
-        Self::on(&InFile(path), created, Some(lock))
+        Self::on(Box::new(InFile(path)), created, Some(lock))
     }
 
     /// Opens the database that lies on this medium.
     pub(super) fn on(
-        medium: &impl Medium,
+        medium: Box<dyn Medium>,
         created: bool,
         lock: Option<Flock<File>>,
     ) -> Result<Self, StoreError> {
-        let path = medium.path().to_owned();
-        let open = medium.reach()?;
-        let database = open(&medium::builder()).map_err(|error| unopened(&path, &error))?;
-        let identity = read_identity(&database, &path)?;
-        let checksums = Checksums::new(&identity.checksums);
-        let (sealed_keys, master, mark) = {
-            let rows = Rows::of_snapshot(&database.begin_read()?, &checksums)?;
-            (rows.keys()?, rows.master()?, rows.mark()?)
-        };
-        Ok(Self {
-            database: Arc::new(database),
-            path,
-            checksums,
-            identity,
-            sealed_keys,
-            master,
-            mark,
-            created,
-            _lock: lock,
-        })
+        let (handle, found) = Handle::open(medium)?;
+        Ok(Self { handle: Arc::new(handle), found, created, _lock: lock })
     }
 
     /// What identifies this database.
     pub(crate) fn database_id(&self) -> &[u8; 16] {
-        &self.identity.database
+        &self.handle.identity().database
     }
 
     /// Its keys as they were sealed when the store was opened.
     pub(crate) fn sealed_keys(&self) -> &[Key] {
-        &self.sealed_keys
+        &self.found.keys
     }
 
     /// What was known of the master key when the store was opened.
     pub(crate) fn master(&self) -> &Master {
-        &self.master
+        &self.found.master
     }
 
     /// The earliest that the daemon's time may be now, in microseconds: all that it has given out before.
     pub(crate) fn time_floor(&self) -> u64 {
-        self.mark.latest.as_u64() * 1000
+        self.found.mark.latest.as_u64() * 1000
     }
 
     /// Size of the file in bytes.
     pub(crate) fn bytes(&self) -> Result<u64, StoreError> {
-        let what = || format!("cannot look at {}", self.path.display());
-        Ok(self.path.metadata().map_err(StoreError::file(what()))?.len())
+        let path = self.handle.medium().path();
+        let what = || format!("cannot look at {}", path.display());
+        Ok(path.metadata().map_err(StoreError::file(what()))?.len())
     }
 
     /// One consistent state, as of now.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        Snapshot::open(&self.database, &self.checksums)
+        self.handle.snapshot()
     }
 
     /// The highest stamp that may ever have been given out.
     pub(crate) fn stamp_mark(&self) -> Stamp {
-        self.mark.reserved
+        self.found.mark.reserved
     }
 
     /// Starts the writer. Its stamps lie above `floor`. The audience is told of every commit before anybody is answered. `stopped` is dropped when
@@ -149,19 +127,18 @@ impl Store {
         audience: Arc<dyn Audience + Sync>,
         stopped: oneshot::Sender<()>,
     ) -> Result<(Writer, WriterThread), StoreError> {
-        let rows = Rows::of_snapshot(&self.database.begin_read()?, &self.checksums)?;
+        let Found { mark, head, .. } = self.found;
         let outage =
-            if self.created { Outage::default() } else { Outage { from: self.mark.latest, to: clock.now() } };
+            if self.created { Outage::default() } else { Outage { from: mark.latest, to: clock.now() } };
         let parts = Parts {
-            database: Arc::clone(&self.database),
-            checksums: self.checksums.clone(),
+            handle: Arc::clone(&self.handle),
             clock,
             policy,
             audience,
             outage,
-            head: Head::after(rows.last_audit()?),
-            mark: self.mark,
-            floor: floor.max(self.mark.reserved),
+            head,
+            mark,
+            floor: floor.max(mark.reserved),
         };
         Writer::start(parts, stopped).map_err(StoreError::file("cannot start the writer thread"))
     }
@@ -256,7 +233,7 @@ fn make(
 }
 
 /// What to say of a file that does not open.
-fn unopened(path: &Path, error: &redb::DatabaseError) -> StoreError {
+pub(super) fn unopened(path: &Path, error: &redb::DatabaseError) -> StoreError {
     StoreError::Layout(format!(
         "the database {} cannot be opened: {error}; it was left as it is; mend the disk or put a copy back, or move it away to start without users",
         path.display()
@@ -264,7 +241,7 @@ fn unopened(path: &Path, error: &redb::DatabaseError) -> StoreError {
 }
 
 /// What the file says of itself.
-fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Identity, StoreError> {
+pub(super) fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Identity, StoreError> {
     let txn = database.begin_read()?;
     let meta = match txn.open_table(Table::Meta.definition()) {
         Ok(meta) => Some(meta),

@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use nix::errno::Errno;
 use redb::StorageBackend;
 
 use crate::store::StoreError;
@@ -43,6 +44,8 @@ impl Dice {
 pub(super) enum Trap {
     /// The power is cut in this operation.
     Cut(u64),
+    /// This operation and so many in all fail with an error of the system, reads among them where it is one of reading.
+    Fail { at: u64, times: u64, errno: Errno },
 }
 
 #[derive(Debug, Clone)]
@@ -60,6 +63,7 @@ struct Platter {
     operations: u64,
     trap: Option<Trap>,
     dark: bool,
+    failures: u64,
     dice: Dice,
 }
 
@@ -78,6 +82,7 @@ impl Disk {
             operations: 0,
             trap,
             dark: false,
+            failures: 0,
             dice,
         })))
     }
@@ -90,6 +95,11 @@ impl Disk {
     /// Whether the power is cut.
     pub(super) fn is_dark(&self) -> bool {
         self.lock().dark
+    }
+
+    /// How many operations have failed.
+    pub(super) fn failures(&self) -> u64 {
+        self.lock().failures
     }
 
     /// What is on it for certain.
@@ -123,6 +133,33 @@ impl Platter {
         }
     }
 
+    /// What this operation fails with, if it does.
+    fn failure(&mut self, operation: u64) -> Option<io::Error> {
+        match self.trap {
+            Some(Trap::Fail { at, times, errno }) if (at..at + times).contains(&operation) => {
+                self.failures += 1;
+                Some(errno.into())
+            }
+            _ => None,
+        }
+    }
+
+    /// What a failure leaves behind: half a write, and of a sync what got through. What did not is lost, though the kernel takes it for written.
+    fn fail(&mut self, change: Option<Change>) {
+        match change {
+            Some(Change::Write(at, data)) if self.dice.percent(50) => {
+                let half = Change::Write(at, data[..data.len() / 2].to_vec());
+                half.clone().make(&mut self.seen);
+                self.unsynced.push(half);
+            }
+            Some(_) => {}
+            None => {
+                self.settle();
+                self.seen.clone_from(&self.durable);
+            }
+        }
+    }
+
     fn cut(&mut self) {
         if !self.dark {
             self.settle();
@@ -136,6 +173,10 @@ impl Platter {
             return Err(io::Error::other("there is no power"));
         }
         self.operations += 1;
+        if let Some(error) = self.failure(self.operations) {
+            self.fail(change);
+            return Err(error);
+        }
         self.unsynced.extend(change.clone());
         match self.trap {
             Some(Trap::Cut(at)) if self.operations >= at => {
@@ -188,9 +229,16 @@ impl StorageBackend for Disk {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let platter = self.lock();
+        let mut platter = self.lock();
         if platter.dark {
             return Err(io::Error::other("there is no power"));
+        }
+        let next = platter.operations + 1;
+        if matches!(platter.trap, Some(Trap::Fail { errno: Errno::EIO, .. }))
+            && let Some(error) = platter.failure(next)
+        {
+            platter.operations = next;
+            return Err(error);
         }
         let found = platter.seen.get(place(offset)..place(offset) + out.len());
         out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -214,6 +262,12 @@ impl Medium for Disk {
     fn reach(&self) -> Result<Opening, StoreError> {
         let disk = self.clone();
         Ok(Box::new(|builder| builder.create_with_backend(disk)))
+    }
+
+    fn forget_what_is_cached(&self) {}
+
+    fn takes_writes(&self) -> io::Result<()> {
+        self.lock().change(Some(Change::Write(0, Vec::new())))
     }
 
     fn path(&self) -> &Path {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hallpass_protocol::error::Refusal;
-use hallpass_protocol::time::Millis;
+use hallpass_protocol::time::{Millis, Stamp};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -68,6 +68,8 @@ struct Nobody;
 impl Audience for Nobody {
     fn committed(&self, _: &Committed) {}
     fn failed(&self) {}
+    fn read_again(&self, _: &[Key], _: Stamp) {}
+    fn healed(&self, _: Stamp, _: Millis) {}
 }
 
 /// The store while it is open.
@@ -149,7 +151,7 @@ impl House {
     pub(super) fn try_start(&mut self) -> Result<Ms, StoreError> {
         let store = match &self.place {
             Place::Dir(dir) => Store::open(&dir.path().join("state"), [7; 48], |_| Ok(keys()))?,
-            Place::Disk(disk) => Store::on(disk, false, None)?,
+            Place::Disk(disk) => Store::on(Box::new(disk.clone()), false, None)?,
         };
         let floor = store.time_floor();
         let clock = Arc::new(Clock::starting_at(self.time.clone(), floor));
@@ -189,6 +191,22 @@ impl House {
     ) -> Result<Outcome, Refusal> {
         let writer = &self.open.as_ref().unwrap().writer;
         self.runtime.block_on(writer.submit(permit, command, fresh))
+    }
+
+    /// Waits until the disk is well again, and says what the new life is called.
+    pub(super) fn healed(&self) -> Stamp {
+        let writer = &self.open.as_ref().unwrap().writer;
+        let mut tries = 0;
+        while writer.is_ailing() {
+            tries += 1;
+            assert!(tries < 20_000, "it does not heal");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        writer.life()
+    }
+
+    pub(super) fn visible(&self) -> Stamp {
+        self.open.as_ref().unwrap().writer.visible()
     }
 
     /// Never the same twice, as randomness is.

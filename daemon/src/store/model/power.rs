@@ -4,6 +4,8 @@
 //! What it then holds is, row for row, what the first held after the last command that was answered, or after the one that was not. Then both go on
 //! with that. `HALLPASS_POWER_CUTS` says how often and `HALLPASS_POWER_SEED` from which seed; a failure names the seed that shows it alone.
 
+mod fault;
+
 use std::io::Write;
 use std::sync::Arc;
 

@@ -54,6 +54,7 @@ impl Driver {
         self.refused.clear();
         self.restarted = true;
         self.tell_time()?;
+        self.hear()?;
         self.compare(usize::MAX)
     }
 
