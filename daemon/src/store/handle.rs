@@ -1,5 +1,6 @@
 //! The open database. After the disk under it has failed it is opened again, for its old handle answers no more.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 use redb::{Database, ReadableDatabase, WriteTransaction};
@@ -7,7 +8,7 @@ use redb::{Database, ReadableDatabase, WriteTransaction};
 use super::StoreError;
 use super::chain::Head;
 use super::medium::{Medium, Opening, builder};
-use super::open::{read_identity, unopened};
+use super::open::{broken, read_identity, unopened};
 use super::records::{Identity, Mark};
 use super::rows::Rows;
 use super::schema::Checksums;
@@ -43,8 +44,7 @@ impl Handle {
     /// Opens it again. As long as it cannot be reached, what the old handle still holds in memory can be read.
     pub(super) fn reopen(&self) -> Result<Found, StoreError> {
         let opening = self.medium.reach()?;
-        let old = self.lock().take();
-        drop(old);
+        self.close();
         // A sync that failed has left pages in memory that the disk may never have got, and that the kernel takes for written.
         self.medium.forget_what_is_cached();
         let (database, identity, found) = read(opening, &*self.medium)?;
@@ -86,6 +86,15 @@ impl Handle {
         &*self.medium
     }
 
+    /// Closing reads and writes once more, and may meet what cannot be as opening may. What was committed is there all the same.
+    fn close(&self) {
+        let old = self.lock().take();
+        if std::panic::catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
+            let error = broken(self.medium.path());
+            tracing::error!(%error, "the database could not be closed in order");
+        }
+    }
+
     fn with<T>(&self, act: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         act(database.as_ref().ok_or(StoreError::Closed)?)
@@ -97,8 +106,19 @@ impl Handle {
     }
 }
 
-/// Opens, and reads what is held in memory.
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Opens, and reads what is held in memory. What redb takes for granted of a file that is damaged may end in a panic; that is a refusal too.
 fn read(opening: Opening, medium: &dyn Medium) -> Result<(Database, Identity, Found), StoreError> {
+    let read = std::panic::catch_unwind(AssertUnwindSafe(|| read_all(opening, medium)));
+    read.unwrap_or_else(|_| Err(broken(medium.path())))
+}
+
+fn read_all(opening: Opening, medium: &dyn Medium) -> Result<(Database, Identity, Found), StoreError> {
     let database = opening(&builder()).map_err(|error| unopened(medium.path(), &error))?;
     let identity = read_identity(&database, medium.path())?;
     let rows = Rows::of_snapshot(&database.begin_read()?, &Checksums::new(&identity.checksums))?;

@@ -7,6 +7,7 @@
 mod commands;
 mod disk;
 mod driver;
+mod flips;
 mod house;
 mod power;
 mod reference;

@@ -64,9 +64,11 @@ impl Store {
         }
         // Opening for writing writes: what is not ours to open must be refused before. A file that was not closed cleanly can be read only once it is
         // repaired.
-        if let Ok(database) = redb::Builder::new().open_read_only(&path) {
-            read_identity(&database, &path)?;
-        }
+        let looked = std::panic::catch_unwind(|| match redb::Builder::new().open_read_only(&path) {
+            Ok(database) => read_identity(&database, &path).map(drop),
+            Err(_) => Ok(()),
+        });
+        looked.unwrap_or_else(|_| Err(broken(&path)))?;
         Self::on(Box::new(InFile(path)), created, Some(lock))
     }
 
@@ -236,6 +238,15 @@ fn make(
 pub(super) fn unopened(path: &Path, error: &redb::DatabaseError) -> StoreError {
     StoreError::Layout(format!(
         "the database {} cannot be opened: {error}; it was left as it is; mend the disk or put a copy back, or move it away to start without users",
+        path.display()
+    ))
+}
+
+/// What to say of a file in which redb has met what it thinks cannot be.
+pub(super) fn broken(path: &Path) -> StoreError {
+    StoreError::Layout(format!(
+        "the database {} is damaged; what was met in it stands above; mend the disk and put a copy back, or move it \
+         away to start without users",
         path.display()
     ))
 }

@@ -105,7 +105,11 @@ impl WriterThread {
     /// The fault that made the writer stop before that.
     pub(crate) fn join(self) -> Result<(), StoreError> {
         self.thread.join().unwrap_or_else(|_| {
-            Err(StoreError::Layout("the writer thread panicked; its message is above".into()))
+            Err(StoreError::Layout(
+                "the writer met what cannot be in a whole database, and stands still; its message is above; start again, and restore a backup \
+                 if it comes again"
+                    .into(),
+            ))
         })
     }
 }

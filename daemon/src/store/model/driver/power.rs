@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hallpass_protocol::id::SessionId;
+use hallpass_protocol::time::Millis;
 
 use super::Driver;
 use crate::domain::command::Command;
@@ -56,6 +57,10 @@ impl Driver {
         self.tell_time()?;
         self.hear()?;
         self.compare(usize::MAX)
+    }
+
+    pub(in crate::store::model) fn now(&self) -> Millis {
+        Millis::from_u64(self.now)
     }
 
     pub(in crate::store::model) fn save(&self) -> Saved {
