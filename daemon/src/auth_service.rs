@@ -122,7 +122,7 @@ impl AuthService {
             app: permit.app().to_owned(),
             audiences: permit.audiences().to_vec(),
             may_verify: admit(&self.caller, Operation::Verify).is_ok(),
-            life: self.shared.life,
+            life: self.shared.writer.life(),
             board: self.shared.board.place(),
         })
     }

@@ -128,7 +128,6 @@ impl Daemon {
         let limits = parts.config.limits;
         let shared = Arc::new(Shared {
             started: clock.now(),
-            life: floor,
             store,
             writer,
             keys,
@@ -229,7 +228,7 @@ async fn begin(shared: &Arc<Shared>) -> Result<LeaseThread, DaemonError> {
     }
     let started = shared.write(daemon_itself(), Command::Start).await;
     started.map_err(unwritten)?;
-    shared.board.open(shared.life, shared.keys.ring().published().version, shared.clock.now());
+    shared.board.open(shared.writer.life(), shared.keys.ring().published().version, shared.clock.now());
     LeaseThread::start(Arc::clone(&shared.board), Arc::clone(&shared.clock))
         .map_err(|error| DaemonError::Other(format!("cannot start the thread of the lease: {error}")))
 }

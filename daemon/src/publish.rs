@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use hallpass_protocol::time::{Millis, Stamp};
+
 use crate::board::Board;
+use crate::domain::keyset::Key;
 use crate::keys::Keys;
 use crate::store::{Audience, Committed};
 
@@ -24,5 +27,13 @@ impl Audience for Publisher {
 
     fn failed(&self) {
         self.board.close();
+    }
+
+    fn read_again(&self, keys: &[Key], floor: Stamp) {
+        self.keys.replace(keys, floor);
+    }
+
+    fn healed(&self, life: Stamp, now: Millis) {
+        self.board.open(life, self.keys.ring().published().version, now);
     }
 }

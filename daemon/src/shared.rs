@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::SessionId;
-use hallpass_protocol::time::{Millis, Stamp};
+use hallpass_protocol::time::Millis;
 
 use crate::board::Board;
 use crate::caller::Callers;
@@ -44,8 +44,6 @@ pub(crate) struct Shared {
     pub(crate) master_file: MasterFile,
     pub(crate) resealing: tokio::sync::Mutex<()>,
     pub(crate) started: Millis,
-    /// Names this start of the daemon: see [`Board::open`].
-    pub(crate) life: Stamp,
     pub(crate) touching: Mutex<HashSet<SessionId>>,
 }
 
@@ -124,5 +122,6 @@ impl Shared {
 #[expect(clippy::needless_pass_by_value, reason = "it stands behind map_err")]
 pub(crate) fn unreadable(error: StoreError) -> Refusal {
     tracing::error!(%error, "a read failed");
-    Refusal::new(ErrorCode::Internal)
+    // The next write finds out, if it was not one that did, and has the database opened again.
+    Refusal::new(if error.is_of_the_disk() { ErrorCode::Unavailable } else { ErrorCode::Internal })
 }

@@ -3,6 +3,7 @@
 
 mod failing;
 mod foreign;
+mod full;
 mod knowing;
 mod processes;
 #[expect(dead_code, reason = "each test file uses its part")]
@@ -20,14 +21,17 @@ use support::{Daemon, PASSWORD, POLL, add_user};
 
 /// A session for ann that costs no hash.
 async fn session(client: &Client, kind: SessionKind) -> Grant {
-    let open = OpenSession {
+    client.open_session(opening(kind)).await.expect("the app may vouch")
+}
+
+fn opening(kind: SessionKind) -> OpenSession {
+    OpenSession {
         user: UserRef::Name("ann".into()),
         kind,
         audience: None,
         amr: vec!["hwk".into()],
         context: Context { device_label: Some("phone".into()), ..Context::default() },
-    };
-    client.open_session(open).await.expect("the app may vouch")
+    }
 }
 
 /// The token that a grant's session is verified with.

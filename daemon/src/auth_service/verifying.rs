@@ -23,6 +23,7 @@ const FIXED: usize = 256;
 
 /// What verifications of one moment have in common.
 struct Moment {
+    life: Stamp,
     stamp: Stamp,
     snapshot: Snapshot,
     now: Millis,
@@ -54,12 +55,13 @@ impl AuthService {
     }
 
     fn moment(&self) -> Answer<Moment> {
+        let life = self.shared.writer.life();
         let (stamp, snapshot) = stamped(|| self.shared.writer.visible(), || self.shared.snapshot())?;
-        Ok(Moment { stamp, snapshot, now: self.shared.clock.now() })
+        Ok(Moment { life, stamp, snapshot, now: self.shared.clock.now() })
     }
 
     fn verified(&self, permit: &Permit, request: &Verify, moment: &Moment) -> Answer<Verified> {
-        let Moment { stamp, snapshot, now } = moment;
+        let Moment { life, stamp, snapshot, now } = moment;
         let shown = self.shown(permit, &request.token, request.needs.audience.as_deref(), *now)?;
         let fingerprint = match &request.context {
             Some(context) => context::origin(context)?.0.fingerprint,
@@ -86,12 +88,7 @@ impl AuthService {
             app: session.cold.app.clone(),
             amr: session.cold.amr.clone(),
         };
-        Ok(Verified {
-            identity,
-            stamp: *stamp,
-            life: self.shared.life,
-            touch_after: next_touch(&session, *now),
-        })
+        Ok(Verified { identity, stamp: *stamp, life: *life, touch_after: next_touch(&session, *now) })
     }
 
     /// What a token says, if it is genuine and of a kind that can be verified.

@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Sweep,
     /// Writes down that the daemon starts to serve.
     Start,
+    /// Writes down that the database was opened again after its disk had failed.
+    Reopen,
     /// Brings a new key in.
     RotateKey {
         /// The key, sealed for the next place of its kind.

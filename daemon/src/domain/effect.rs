@@ -278,6 +278,8 @@ macro_rules! events {
 events! {
     /// The daemon started on this database.
     Start = "daemon.start";
+    /// The database was opened again after its disk had failed.
+    Reopen = "daemon.reopen";
     /// A login ended, well or not.
     Login = "login";
     /// So many logins in a row have failed that only a new password or a code helps.

@@ -3,6 +3,8 @@
 mod apply;
 mod chain;
 mod facts;
+mod handle;
+mod medium;
 #[cfg(test)]
 mod model;
 mod open;
@@ -29,6 +31,12 @@ pub(crate) enum StoreError {
     /// The file, or the disk under it, failed.
     #[error("the database failed: {0}")]
     Database(#[from] redb::Error),
+    /// A commit failed, and what is on disk of it is not known until it is read again.
+    #[error("a commit failed, and whether it was made is not known yet: {0}")]
+    Unsettled(redb::Error),
+    /// The database is being opened again.
+    #[error("the database is being opened again after its disk has failed; try again in a moment")]
+    Closed,
     /// One row is not what was written.
     #[error(transparent)]
     Row(#[from] BadRow),
@@ -46,6 +54,18 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the disk failed, rather than a row or a page of it: then the handle answers no more and the database is to be opened again.
+    pub(crate) fn is_of_the_disk(&self) -> bool {
+        use redb::Error::{DatabaseClosed, Io, LockPoisoned, PreviousIo};
+        match self {
+            Self::Unsettled(_) | Self::Closed => true,
+            Self::Database(error) => {
+                matches!(error, Io(_) | PreviousIo | DatabaseClosed | LockPoisoned(_))
+            }
+            Self::Row(_) | Self::Layout(_) | Self::File { .. } => false,
+        }
+    }
+
     fn file(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         move |source| Self::File { what, source }

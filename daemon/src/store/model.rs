@@ -5,8 +5,11 @@
 //! nothing that was taken back verifies, no absolute end moves, no identifier comes twice, and the audit chain tells of it.
 
 mod commands;
+mod disk;
 mod driver;
+mod flips;
 pub(super) mod house;
+mod power;
 mod reference;
 mod seen;
 

@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -11,7 +11,8 @@ use redb::{Database, ReadableDatabase, TableError};
 use tokio::sync::oneshot;
 
 use super::StoreError;
-use super::chain::Head;
+use super::handle::{Found, Handle};
+use super::medium::{InFile, Medium};
 use super::records::{Identity, Mark, key_key};
 use super::rows::{Rows, identity};
 use super::schema::{Checksums, META_CUT_OFFS, META_IDENTITY, META_MARK, META_SCHEMA, SCHEMA, Table};
@@ -32,20 +33,13 @@ const DATABASE: &str = "hallpass.redb";
 const UNFINISHED: &str = "hallpass.redb.new";
 /// The lock's name there. It holds the daemon's pid for people; the lock itself is the kernel's.
 const LOCK: &str = "lock";
-/// Bytes of the file that redb may keep in memory.
-const CACHE_BYTES: usize = 32 << 20;
 
 /// An open store. While it lives, no other daemon can open the same one.
 pub(crate) struct Store {
-    database: Arc<Database>,
-    path: PathBuf,
-    checksums: Checksums,
-    identity: Identity,
-    sealed_keys: Vec<Key>,
-    master: Master,
-    mark: Mark,
+    handle: Arc<Handle>,
+    found: Found,
     created: bool,
-    _lock: Flock<File>,
+    _lock: Option<Flock<File>>,
 }
 
 impl Store {
@@ -68,69 +62,61 @@ impl Store {
         if created {
             make(dir, &path, fresh, first_keys)?;
         }
-        let file = own_file(&path)?;
         // Opening for writing writes: what is not ours to open must be refused before. A file that was not closed cleanly can be read only once it is
         // repaired.
-        if let Ok(database) = redb::Builder::new().open_read_only(&path) {
-            read_identity(&database, &path)?;
-        }
-        let database = redb::Builder::new()
-            .set_cache_size(CACHE_BYTES)
-            .create_file(file)
-            .map_err(|error| unopened(&path, &error))?;
-        let identity = read_identity(&database, &path)?;
-        let checksums = Checksums::new(&identity.checksums);
-        let (sealed_keys, master, mark) = {
-            let rows = Rows::of_snapshot(&database.begin_read()?, &checksums)?;
-            (rows.keys()?, rows.master()?, rows.mark()?)
-        };
-        Ok(Self {
-            database: Arc::new(database),
-            path,
-            checksums,
-            identity,
-            sealed_keys,
-            master,
-            mark,
-            created,
-            _lock: lock,
-        })
+        let looked = std::panic::catch_unwind(|| match redb::Builder::new().open_read_only(&path) {
+            Ok(database) => read_identity(&database, &path).map(drop),
+            Err(_) => Ok(()),
+        });
+        looked.unwrap_or_else(|_| Err(broken(&path)))?;
+        Self::on(Box::new(InFile(path)), created, Some(lock))
+    }
+
+    /// Opens the database that lies on this medium.
+    pub(super) fn on(
+        medium: Box<dyn Medium>,
+        created: bool,
+        lock: Option<Flock<File>>,
+    ) -> Result<Self, StoreError> {
+        let (handle, found) = Handle::open(medium)?;
+        Ok(Self { handle: Arc::new(handle), found, created, _lock: lock })
     }
 
     /// What identifies this database.
     pub(crate) fn database_id(&self) -> &[u8; 16] {
-        &self.identity.database
+        &self.handle.identity().database
     }
 
     /// Its keys as they were sealed when the store was opened.
     pub(crate) fn sealed_keys(&self) -> &[Key] {
-        &self.sealed_keys
+        &self.found.keys
     }
 
     /// What was known of the master key when the store was opened.
     pub(crate) fn master(&self) -> &Master {
-        &self.master
+        &self.found.master
     }
 
     /// The earliest that the daemon's time may be now, in microseconds: all that it has given out before.
     pub(crate) fn time_floor(&self) -> u64 {
-        self.mark.latest.as_u64() * 1000
+        self.found.mark.latest.as_u64() * 1000
     }
 
     /// Size of the file in bytes.
     pub(crate) fn bytes(&self) -> Result<u64, StoreError> {
-        let what = || format!("cannot look at {}", self.path.display());
-        Ok(self.path.metadata().map_err(StoreError::file(what()))?.len())
+        let path = self.handle.medium().path();
+        let what = || format!("cannot look at {}", path.display());
+        Ok(path.metadata().map_err(StoreError::file(what()))?.len())
     }
 
     /// One consistent state, as of now.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        Snapshot::open(&self.database, &self.checksums)
+        self.handle.snapshot()
     }
 
     /// The highest stamp that may ever have been given out.
     pub(crate) fn stamp_mark(&self) -> Stamp {
-        self.mark.reserved
+        self.found.mark.reserved
     }
 
     /// Starts the writer. Its stamps lie above `floor`. The audience is told of every commit before anybody is answered. `stopped` is dropped when
@@ -143,19 +129,18 @@ impl Store {
         audience: Arc<dyn Audience + Sync>,
         stopped: oneshot::Sender<()>,
     ) -> Result<(Writer, WriterThread), StoreError> {
-        let rows = Rows::of_snapshot(&self.database.begin_read()?, &self.checksums)?;
+        let Found { mark, head, .. } = self.found;
         let outage =
-            if self.created { Outage::default() } else { Outage { from: self.mark.latest, to: clock.now() } };
+            if self.created { Outage::default() } else { Outage { from: mark.latest, to: clock.now() } };
         let parts = Parts {
-            database: Arc::clone(&self.database),
-            checksums: self.checksums.clone(),
+            handle: Arc::clone(&self.handle),
             clock,
             policy,
             audience,
             outage,
-            head: Head::after(rows.last_audit()?),
-            mark: self.mark,
-            floor: floor.max(self.mark.reserved),
+            head,
+            mark,
+            floor: floor.max(mark.reserved),
         };
         Writer::start(parts, stopped).map_err(StoreError::file("cannot start the writer thread"))
     }
@@ -249,28 +234,25 @@ fn make(
     files::finish(&unfinished, path).map_err(StoreError::file(format!("cannot make {}", path.display())))
 }
 
-/// Opens a file that only this user can read, and that has no other name.
-fn own_file(path: &Path) -> Result<File, StoreError> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
-        .open(path)
-        .map_err(StoreError::file(format!("cannot open {}", path.display())))?;
-    files::refuse_unless_private(&file, path).map_err(StoreError::Layout)?;
-    Ok(file)
-}
-
 /// What to say of a file that does not open.
-fn unopened(path: &Path, error: &redb::DatabaseError) -> StoreError {
+pub(super) fn unopened(path: &Path, error: &redb::DatabaseError) -> StoreError {
     StoreError::Layout(format!(
         "the database {} cannot be opened: {error}; it was left as it is; mend the disk or put a copy back, or move it away to start without users",
         path.display()
     ))
 }
 
+/// What to say of a file in which redb has met what it thinks cannot be.
+pub(super) fn broken(path: &Path) -> StoreError {
+    StoreError::Layout(format!(
+        "the database {} is damaged; what was met in it stands above; mend the disk and put a copy back, or move it \
+         away to start without users",
+        path.display()
+    ))
+}
+
 /// What the file says of itself.
-fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Identity, StoreError> {
+pub(super) fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Identity, StoreError> {
     let txn = database.begin_read()?;
     let meta = match txn.open_table(Table::Meta.definition()) {
         Ok(meta) => Some(meta),
@@ -298,8 +280,8 @@ fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Identi
     identity.ok_or_else(|| super::schema::bad_row(Table::Meta, META_IDENTITY).into())
 }
 
-/// Fills an empty file in one transaction.
-fn initialise(
+/// Fills an empty database in one transaction.
+pub(super) fn initialise(
     database: &Database,
     fresh: [u8; 48],
     first_keys: impl FnOnce(&[u8; 16]) -> Result<Vec<Key>, StoreError>,

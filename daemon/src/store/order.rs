@@ -14,8 +14,8 @@ pub(crate) trait Steps {
 
     /// Puts it on disk.
     fn commit(&mut self) -> Result<Self::Done, Self::Error>;
-    /// Has nobody go by what they hold: nobody knows what is on disk.
-    fn lost(&mut self);
+    /// Has nobody go by what they hold if this means that nobody knows what is on disk.
+    fn lost(&mut self, error: &Self::Error);
     /// Puts on the board what has changed.
     fn publish(&mut self, done: &Self::Done);
     /// Has answers that are made from now on say that they have seen it.
@@ -26,7 +26,7 @@ pub(crate) trait Steps {
 
 /// Takes a batch through its steps. Nobody is told that something is done before everybody can see it.
 pub(crate) fn carry_out<S: Steps>(batch: &mut S) -> Result<(), S::Error> {
-    let done = batch.commit().inspect_err(|_| batch.lost())?;
+    let done = batch.commit().inspect_err(|error| batch.lost(error))?;
     batch.publish(&done);
     batch.show(&done);
     batch.answer(done);

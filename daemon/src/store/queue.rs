@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Most jobs that wait in one lane.
 pub(super) const LANE: usize = 4096;
@@ -15,6 +16,8 @@ pub(super) const SHARE: usize = LANE / 4;
 pub(super) enum Full {
     /// Too many wait.
     Busy,
+    /// The writer takes none until the disk under it is well again.
+    Paused,
     /// The writer takes no more.
     Closed,
 }
@@ -31,6 +34,7 @@ struct Lanes<J> {
     urgent: Lane<J>,
     normal: Lane<J>,
     closed: bool,
+    paused: bool,
 }
 
 /// The jobs of each caller that has any, and whose turn it is.
@@ -45,7 +49,7 @@ impl<J> Queue<J> {
     pub(super) fn new() -> Self {
         let lane = || Lane { callers: VecDeque::new(), len: 0 };
         Self {
-            lanes: Mutex::new(Lanes { urgent: lane(), normal: lane(), closed: false }),
+            lanes: Mutex::new(Lanes { urgent: lane(), normal: lane(), closed: false, paused: false }),
             ready: Condvar::new(),
         }
     }
@@ -55,6 +59,9 @@ impl<J> Queue<J> {
         let mut lanes = self.lock();
         if lanes.closed {
             return Err(Full::Closed);
+        }
+        if lanes.paused {
+            return Err(Full::Paused);
         }
         let lane = if urgent { &mut lanes.urgent } else { &mut lanes.normal };
         lane.push(caller, job)?;
@@ -76,6 +83,32 @@ impl<J> Queue<J> {
             }
             lanes = self.ready.wait(lanes).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Takes no jobs until it is resumed, and gives back those that wait.
+    pub(super) fn pause(&self) -> Vec<J> {
+        let mut lanes = self.lock();
+        lanes.paused = true;
+        let Lanes { urgent, normal, .. } = &mut *lanes;
+        std::iter::from_fn(|| urgent.pop().or_else(|| normal.pop())).collect()
+    }
+
+    /// Takes jobs again.
+    pub(super) fn resume(&self) {
+        self.lock().paused = false;
+    }
+
+    /// Whether it takes no jobs for now.
+    #[cfg(test)]
+    pub(super) fn is_paused(&self) -> bool {
+        self.lock().paused
+    }
+
+    /// Waits for so long, and says whether the queue was closed meanwhile.
+    pub(super) fn is_closed_within(&self, pause: Duration) -> bool {
+        let lanes = self.lock();
+        let waited = self.ready.wait_timeout_while(lanes, pause, |lanes| !lanes.closed);
+        waited.unwrap_or_else(PoisonError::into_inner).0.closed
     }
 
     /// Takes no more jobs; those that wait are still done.
@@ -147,6 +180,20 @@ mod tests {
         assert_eq!(queue.push("flood", false, 0), Err(Full::Busy));
         assert_eq!(queue.push("other", false, 0), Ok(()));
         assert_eq!(queue.push("flood", true, 0), Ok(()), "its revocations have another lane");
+    }
+
+    #[test]
+    fn a_paused_queue_gives_back_what_waits_and_takes_no_more_until_it_is_resumed() {
+        let queue = Queue::new();
+        queue.push("a", false, 1).unwrap();
+        queue.push("a", true, 2).unwrap();
+        assert_eq!(queue.pause(), [2, 1]);
+        assert_eq!(queue.push("a", true, 3), Err(Full::Paused));
+        assert!(!queue.is_closed_within(Duration::ZERO));
+        queue.resume();
+        assert_eq!(queue.push("a", false, 4), Ok(()));
+        queue.close();
+        assert!(queue.is_closed_within(Duration::MAX));
     }
 
     #[test]

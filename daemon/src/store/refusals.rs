@@ -25,6 +25,12 @@ pub(super) struct Kind {
     pub(super) user: Option<UserId>,
 }
 
+impl Kind {
+    fn words(&self) -> (u32, &str, &str, &str, Option<UserId>) {
+        (self.uid, &self.app, self.event.as_str(), self.code.as_str(), self.user)
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Counted {
     since: Millis,
@@ -71,6 +77,8 @@ impl Refusals {
             }
             !over
         });
+        // The chain tells the same story in the same order, whatever the map's order is.
+        closing.sort_by(|(one, _), (other, _)| one.words().cmp(&other.words()));
         if self.beyond > 0 && self.counted.len() < KINDS {
             tracing::warn!(
                 refusals = self.beyond,

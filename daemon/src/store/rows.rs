@@ -20,6 +20,10 @@ use crate::domain::time::Moment;
 
 type Bytes = &'static [u8];
 
+/// A row as it lies there: its table, its key, and its value with the checksum.
+#[cfg(test)]
+pub(super) type RawRow = (&'static str, Vec<u8>, Vec<u8>);
+
 /// The rows as the writer's transaction sees and changes them.
 pub(super) type WriterRows<'txn> = Rows<redb::Table<'txn, Bytes, Bytes>>;
 
@@ -81,6 +85,22 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
     fn decode<R: Record>(&self, table: Table, key: &[u8], row: &[u8]) -> Result<R, StoreError> {
         let value = self.checksums.open(table, key, row)?;
         Ok(R::from_bytes(value).ok_or_else(|| bad_row(table, key))?)
+    }
+
+    /// Every row as it lies there; none of them is damaged.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Result<Vec<RawRow>, StoreError> {
+        let mut rows = Vec::new();
+        for table in Table::ALL {
+            for row in self.tables[table as usize].iter()? {
+                let (key, value) = row?;
+                if (table, key.value()) != (Table::Meta, super::schema::META_SCHEMA) {
+                    self.checksums.open(table, key.value(), value.value())?;
+                }
+                rows.push((table.name(), key.value().to_vec(), value.value().to_vec()));
+            }
+        }
+        Ok(rows)
     }
 
     /// How many rows a table has.

@@ -118,4 +118,10 @@ impl Snapshot {
             audit_entries: self.rows.len(Table::Audit)?,
         })
     }
+
+    /// Every row as it lies there.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<super::rows::RawRow> {
+        self.rows.all().unwrap()
+    }
 }

@@ -2,23 +2,25 @@
 //!
 //! There is no timer: an idle daemon commits at once, a busy one batches by itself.
 
+mod heal;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::time::{Millis, Stamp};
-use redb::Database;
 use tokio::sync::oneshot;
 
 use super::apply::apply;
 use super::chain::{Head, Who};
+use super::handle::Handle;
 use super::order::{Steps, carry_out};
 use super::queue::{Full, Queue};
 use super::records::Mark;
 use super::refusals::{self, Kind, Refusals};
 use super::rows::{Rows, WriterRows};
-use super::schema::{Checksums, META_MARK, Table};
+use super::schema::{META_MARK, Table};
 use super::{StoreError, facts};
 use crate::clock::Clock;
 use crate::domain::command::{ActiveKeys, Case, Command, Fresh, Policy};
@@ -52,14 +54,19 @@ pub(crate) struct Writer {
     queue: Arc<Queue<Job>>,
     visible: Arc<AtomicU64>,
     changed_at: Arc<AtomicU64>,
+    life: Arc<AtomicU64>,
 }
 
 /// Who is told of every commit before anybody is answered.
 pub(crate) trait Audience: Send {
     /// This is on disk now.
     fn committed(&self, committed: &Committed);
-    /// A commit has failed: what is on disk is not known, and nothing more is written.
+    /// The disk has failed: what is on it is not known, and nothing is written until it is well again.
     fn failed(&self);
+    /// The database was read again. These are its keys, and this stamp lies above every one that was ever given out.
+    fn read_again(&self, keys: &[Key], floor: Stamp);
+    /// It can be written again, and a mark above this stamp is on disk: with it another life of the daemon begins.
+    fn healed(&self, life: Stamp, now: Millis);
 }
 
 /// What a commit has changed, for those who act on it without reading the store.
@@ -75,8 +82,7 @@ pub(crate) struct Committed {
 
 /// What the writer thread works with.
 pub(super) struct Parts {
-    pub(super) database: Arc<Database>,
-    pub(super) checksums: Checksums,
+    pub(super) handle: Arc<Handle>,
     pub(super) clock: Arc<Clock>,
     pub(super) policy: Policy,
     pub(super) audience: Arc<dyn Audience + Sync>,
@@ -100,7 +106,11 @@ impl WriterThread {
     /// The fault that made the writer stop before that.
     pub(crate) fn join(self) -> Result<(), StoreError> {
         self.thread.join().unwrap_or_else(|_| {
-            Err(StoreError::Layout("the writer thread panicked; its message is above".into()))
+            Err(StoreError::Layout(
+                "the writer met what cannot be in a whole database, and stands still; its message is above; start again, and restore a backup \
+                 if it comes again"
+                    .into(),
+            ))
         })
     }
 }
@@ -112,6 +122,7 @@ impl Writer {
             queue: Arc::new(Queue::new()),
             visible: Arc::new(AtomicU64::new(parts.floor.0)),
             changed_at: Arc::default(),
+            life: Arc::new(AtomicU64::new(parts.floor.0)),
         };
         let mut state = State {
             last: parts.floor,
@@ -144,6 +155,7 @@ impl Writer {
         match self.queue.push(&caller, urgent, Job { permit, command, fresh, answer }) {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Unknown))),
             Err(Full::Busy) => Err(Refusal::new(ErrorCode::Busy)),
+            Err(Full::Paused) => Err(heal::ailing()),
             Err(Full::Closed) => Err(Refusal::new(ErrorCode::Unavailable)),
         }
     }
@@ -158,9 +170,20 @@ impl Writer {
         self.queue.len()
     }
 
+    /// Whether the disk has failed and is not well again yet.
+    #[cfg(test)]
+    pub(super) fn is_ailing(&self) -> bool {
+        self.queue.is_paused()
+    }
+
     /// When a caller last had something changed. After that the time has to be written down often: it decides what a retry is.
     pub(crate) fn changed_at(&self) -> Millis {
         Millis::from_u64(self.changed_at.load(Ordering::Relaxed))
+    }
+
+    /// What tells this life of the daemon from those before it: it begins with a start, and anew when the disk has failed. See [`crate::board::Board::open`].
+    pub(crate) fn life(&self) -> Stamp {
+        Stamp(self.life.load(Ordering::Acquire))
     }
 
     /// The newest stamp whose change is on disk.
@@ -230,8 +253,8 @@ impl Decided {
     }
 }
 
-/// Commands that are done together. If that fails, the jobs are dropped unanswered, which tells each caller that the outcome is unknown: that is the
-/// truth about a commit that failed.
+/// Commands that are done together. If the disk fails, the jobs are dropped unanswered, which tells each caller that the outcome is unknown: that is the
+/// truth until the file is read again.
 struct Batch<'a> {
     state: &'a mut State,
     jobs: Vec<Job>,
@@ -245,8 +268,11 @@ impl Steps for Batch<'_> {
         self.state.commit(&self.jobs)
     }
 
-    fn lost(&mut self) {
-        self.state.parts.audience.failed();
+    /// What was merely damaged has stopped the batch before anything of it was done.
+    fn lost(&mut self, error: &StoreError) {
+        if error.is_of_the_disk() {
+            self.state.fail();
+        }
     }
 
     fn publish(&mut self, done: &Decided) {
@@ -280,25 +306,61 @@ impl State {
             let jobs = self.writer.queue.take(BATCH);
             // The time of a clean stop is known to the millisecond.
             self.closing = jobs.is_empty();
-            carry_out(&mut Batch { state: self, jobs })?;
-            if self.closing {
-                return Ok(());
+            match self.batch(jobs) {
+                Ok(()) if self.closing => return Ok(()),
+                Ok(()) => {}
+                Err(fault) if self.closing => return Err(fault),
+                Err(fault) => self.heal(fault)?,
             }
         }
     }
 
+    /// One transaction for the whole batch.
+    fn batch(&mut self, jobs: Vec<Job>) -> Result<(), StoreError> {
+        let mut batch = Batch { state: self, jobs };
+        let Err(fault) = carry_out(&mut batch) else { return Ok(()) };
+        if fault.is_of_the_disk() || batch.jobs.is_empty() {
+            return Err(fault);
+        }
+        let jobs = std::mem::take(&mut batch.jobs);
+        drop(batch);
+        self.one_by_one(jobs, &fault)
+    }
+
+    /// Something that is damaged stopped the batch, and nothing of it was done: only the job that needs it has to be refused.
+    fn one_by_one(&mut self, mut jobs: Vec<Job>, fault: &StoreError) -> Result<(), StoreError> {
+        // Entries of refusals were undone with the rest, so the refusals are the first of their kind again.
+        self.refusals = Refusals::default();
+        if jobs.len() > 1 {
+            return jobs.into_iter().try_for_each(|job| self.batch(vec![job]));
+        }
+        tracing::error!(error = %fault, "a command met damage in the database; it was not done");
+        if let Some(job) = jobs.pop() {
+            let _ = job.answer.send(Err(Refusal::because(ErrorCode::Internal, fault.to_string())));
+        }
+        Ok(())
+    }
+
+    /// From here on nobody may go by what they hold, and nothing is taken to be done.
+    fn fail(&mut self) {
+        self.parts.audience.failed();
+        for job in self.writer.queue.pause() {
+            let _ = job.answer.send(Err(heal::ailing()));
+        }
+    }
+
     fn commit(&mut self, batch: &[Job]) -> Result<Decided, StoreError> {
-        let database = Arc::clone(&self.parts.database);
-        let txn = database.begin_write()?;
+        let handle = Arc::clone(&self.parts.handle);
+        let txn = handle.begin_write()?;
         let mut decided = {
-            let mut rows = Rows::of_writer(&txn, &self.parts.checksums)?;
+            let mut rows = Rows::of_writer(&txn, handle.checksums())?;
             self.decide_all(&mut rows, batch)?
         };
         if decided.changed {
             if batch.iter().any(|job| !job.permit.is_the_daemon()) {
                 self.writer.changed_at.store(self.parts.clock.now().as_u64(), Ordering::Relaxed);
             }
-            txn.commit()?;
+            txn.commit().map_err(|error| StoreError::Unsettled(error.into()))?;
             (self.parts.head, self.parts.mark) = (decided.head, decided.mark);
         } else {
             txn.abort()?;

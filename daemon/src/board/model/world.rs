@@ -185,7 +185,7 @@ impl Steps for Batch {
         if self.is_lost { Err(Lost) } else { Ok(()) }
     }
 
-    fn lost(&mut self) {
+    fn lost(&mut self, _: &Self::Error) {
         let mut serves = self.world.serves.lock().unwrap();
         *serves = false;
         self.world.page.writer().close();

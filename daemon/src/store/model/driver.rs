@@ -1,5 +1,7 @@
 //! Does each step twice, once for real and once by the reference, and compares.
 
+mod power;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use crate::domain::fixture::permit;
 use crate::domain::policy::{Permit, admit_daemon};
 use crate::domain::revocation::{self, Target};
 use crate::store::AuditRecord;
+pub(super) use power::Saved;
 
 /// Sessions that are looked at after every step; after a restart it is all of them.
 const NEWEST: usize = 10;
@@ -44,7 +47,10 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new() -> Self {
-        let house = House::new();
+        Self::of(House::new())
+    }
+
+    fn of(house: House) -> Self {
         let now = house.now();
         let mut driver = Self {
             house,
@@ -437,7 +443,7 @@ impl Driver {
         let outcome = self.submit(admit_daemon(0, 1), Command::Sweep);
         let wanted = self.reference.sweep(self.now);
         let Ok(Outcome::Swept(looked_at)) = outcome else { return same("a sweep", code(&outcome), None) };
-        same("what a sweep looked at", looked_at, wanted)?;
+        self.looked_at(looked_at, wanted)?;
         if wanted > 0 {
             self.seen.note("swept");
         }

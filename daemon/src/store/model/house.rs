@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hallpass_protocol::error::Refusal;
-use hallpass_protocol::time::Millis;
+use hallpass_protocol::time::{Millis, Stamp};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use super::disk::Disk;
 use super::reference::{ABSOLUTE, IDLE, MAX_SESSIONS, Ms, WINDOW};
 use crate::clock::{Clock, TimeSource};
 use crate::domain::command::{Command, Fresh, Policy, WhenFull};
@@ -17,7 +18,7 @@ use crate::domain::fixture;
 use crate::domain::keyset::{Key, KeyKind, KeyState, Sealed};
 use crate::domain::policy::Permit;
 use crate::store::records::Record;
-use crate::store::{Audience, AuditRecord, Committed, Store, Writer, WriterThread};
+use crate::store::{Audience, AuditRecord, Committed, Store, StoreError, Writer, WriterThread};
 
 /// A clock that stands where it was put, in microseconds.
 #[derive(Debug)]
@@ -67,6 +68,8 @@ struct Nobody;
 impl Audience for Nobody {
     fn committed(&self, _: &Committed) {}
     fn failed(&self) {}
+    fn read_again(&self, _: &[Key], _: Stamp) {}
+    fn healed(&self, _: Stamp, _: Millis) {}
 }
 
 /// The store while it is open.
@@ -77,13 +80,29 @@ struct Open {
     clock: Arc<Clock>,
 }
 
+/// What a store lies in.
+enum Place {
+    Dir(TempDir),
+    Disk(Disk),
+}
+
+/// A command as it was submitted, and what came of it.
+pub(super) struct Submitted {
+    pub(super) permit: Permit,
+    pub(super) command: Command,
+    pub(super) fresh: Fresh,
+    pub(super) outcome: String,
+}
+
 /// The daemon's store, to be closed and opened again.
 pub(super) struct House {
     runtime: tokio::runtime::Runtime,
-    dir: TempDir,
+    place: Place,
     pub(super) time: Arc<Manual>,
     open: Option<Open>,
     drawn: u64,
+    /// The command that was submitted last.
+    pub(super) last: Option<Submitted>,
 }
 
 /// Memory, where there is such a place: then a commit costs no turn of a disk.
@@ -94,42 +113,100 @@ fn place() -> PathBuf {
 
 impl House {
     pub(super) fn new() -> Self {
-        let mut house = Self {
-            runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
-            dir: tempfile::tempdir_in(place()).unwrap(),
-            time: Arc::new(Manual::new()),
-            open: None,
-            drawn: 0,
-        };
+        let dir = tempfile::tempdir_in(place()).unwrap();
+        let mut house = Self::at(Place::Dir(dir), Arc::new(Manual::new()));
         house.start();
         house
     }
 
+    /// A house on this disk, under a clock that others may share. It is not open yet.
+    pub(super) fn on(disk: Disk, time: Arc<Manual>) -> Self {
+        Self::at(Place::Disk(disk), time)
+    }
+
+    fn at(place: Place, time: Arc<Manual>) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        Self { runtime, place, time, open: None, drawn: 0, last: None }
+    }
+
+    /// What is on its disk for certain.
+    pub(super) fn image(&self) -> Vec<u8> {
+        match &self.place {
+            Place::Disk(disk) => disk.image(),
+            Place::Dir(_) => unreachable!("only a house on a disk is asked"),
+        }
+    }
+
+    /// Exchanges the disk of a house that is closed.
+    pub(super) fn put_on(&mut self, disk: Disk) {
+        assert!(self.open.is_none());
+        self.place = Place::Disk(disk);
+    }
+
     /// Opens the store, and says where its time may start, in milliseconds.
     pub(super) fn start(&mut self) -> Ms {
-        let state = self.dir.path().join("state");
-        let store = Store::open(&state, [7; 48], |_| Ok(keys())).unwrap();
+        self.try_start().unwrap()
+    }
+
+    pub(super) fn try_start(&mut self) -> Result<Ms, StoreError> {
+        let store = match &self.place {
+            Place::Dir(dir) => Store::open(&dir.path().join("state"), [7; 48], |_| Ok(keys()))?,
+            Place::Disk(disk) => Store::on(Box::new(disk.clone()), false, None)?,
+        };
         let floor = store.time_floor();
         let clock = Arc::new(Clock::starting_at(self.time.clone(), floor));
         let (stopped, _) = tokio::sync::oneshot::channel();
-        let (writer, thread) = store
-            .start_writer(clock.clone(), policy(), store.stamp_mark(), Arc::new(Nobody), stopped)
-            .unwrap();
+        let (writer, thread) =
+            store.start_writer(clock.clone(), policy(), store.stamp_mark(), Arc::new(Nobody), stopped)?;
         self.open = Some(Open { store, writer, thread, clock });
-        floor / 1000
+        Ok(floor / 1000)
     }
 
     pub(super) fn stop(&mut self) {
-        let Open { store, writer, thread, .. } = self.open.take().unwrap();
+        self.try_stop().unwrap();
+    }
+
+    /// Stops what may have failed before.
+    pub(super) fn try_stop(&mut self) -> Result<(), StoreError> {
+        let Some(Open { store, writer, thread, .. }) = self.open.take() else { return Ok(()) };
         writer.close();
-        thread.join().unwrap();
+        let ended = thread.join();
         drop(store);
+        ended
     }
 
     pub(super) fn submit(&mut self, permit: Permit, command: Command) -> Result<Outcome, Refusal> {
         let fresh = self.fresh();
+        let outcome = self.submit_with(permit.clone(), command.clone(), fresh.clone());
+        self.last = Some(Submitted { permit, command, fresh, outcome: format!("{outcome:?}") });
+        outcome
+    }
+
+    /// Submits what another house was submitted.
+    pub(super) fn submit_with(
+        &self,
+        permit: Permit,
+        command: Command,
+        fresh: Fresh,
+    ) -> Result<Outcome, Refusal> {
         let writer = &self.open.as_ref().unwrap().writer;
         self.runtime.block_on(writer.submit(permit, command, fresh))
+    }
+
+    /// Waits until the disk is well again, and says what the new life is called.
+    pub(super) fn healed(&self) -> Stamp {
+        let writer = &self.open.as_ref().unwrap().writer;
+        let mut tries = 0;
+        while writer.is_ailing() {
+            tries += 1;
+            assert!(tries < 20_000, "it does not heal");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        writer.life()
+    }
+
+    pub(super) fn visible(&self) -> Stamp {
+        self.open.as_ref().unwrap().writer.visible()
     }
 
     /// Never the same twice, as randomness is.
@@ -153,18 +230,13 @@ impl House {
 
 /// Keys that nobody opens: tokens are not made here.
 pub(in crate::store) fn keys() -> Vec<Key> {
-    let key = |kind| {
-        let sealed = Sealed { nonce: [0; 24], bytes: vec![1] };
-        Key {
-            kind,
-            number: 1,
-            state: KeyState::Active,
-            created: Millis::default(),
-            kid: "kid".into(),
-            sealed,
-        }
-    };
-    KeyKind::ALL.map(key).to_vec()
+    KeyKind::ALL.map(|kind| key(kind, 1)).to_vec()
+}
+
+pub(super) fn key(kind: KeyKind, number: u16) -> Key {
+    let sealed = Sealed { nonce: [0; 24], bytes: vec![1] };
+    let name = format!("{} {number}", kind.as_str());
+    Key { kind, number, state: KeyState::Active, created: Millis::default(), kid: name, sealed }
 }
 
 fn policy() -> Policy {

@@ -68,7 +68,7 @@ pub(super) struct Pending {
 }
 
 /// Everything that there is.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Reference {
     pub(super) users: BTreeMap<usize, User>,
     pub(super) sessions: BTreeMap<SessionId, Session>,

@@ -26,6 +26,9 @@ impl Audience for Faulty {
         std::thread::sleep(Duration::from_millis(200));
         self.closed.store(true, Ordering::Release);
     }
+
+    fn read_again(&self, _: &[Key], _: Stamp) {}
+    fn healed(&self, _: Stamp, _: Millis) {}
 }
 
 #[test]
