@@ -147,6 +147,7 @@ impl Daemon {
             state_dir: parts.state_dir,
             master_file,
             resealing: tokio::sync::Mutex::default(),
+            backup: Mutex::default(),
             touching: Mutex::new(HashSet::new()),
         });
         let lease = begin(&shared).await?;
@@ -401,6 +402,7 @@ async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
     let mut swept = shared.clock.now();
     while stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
         let now = shared.clock.now();
+        shared.let_go_of_old_backups();
         if now.since(swept) < SWEEP_EVERY && now.since(shared.writer.changed_at()) >= BUSY {
             continue;
         }

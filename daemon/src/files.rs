@@ -54,6 +54,11 @@ pub(crate) fn create_anew(path: &Path) -> io::Result<File> {
 pub(crate) fn finish(unfinished: &Path, path: &Path) -> io::Result<()> {
     File::open(unfinished)?.sync_all()?;
     std::fs::rename(unfinished, path)?;
+    sync_directory_of(path)
+}
+
+/// Has the name of a file written to disk.
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(dir)?.sync_all()
 }

@@ -2,6 +2,7 @@
 
 mod admin_service;
 mod auth_service;
+mod backup;
 mod board;
 mod caller;
 mod clock;

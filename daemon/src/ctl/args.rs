@@ -62,6 +62,23 @@ pub(super) enum Verb {
     /// Read the audit chain
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// Copy the database while the daemon runs
+    #[command(after_long_help = BACKUP_NOTES)]
+    Backup(BackupArgs),
+}
+
+const BACKUP_NOTES: &str = "\
+The copy is one consistent state, for you alone (0600). It gets its name once it is whole.
+It holds the hashes of passwords, and keys that open with the master key only: keep it as safe as
+the database, and apart from the master key.
+
+Examples:
+  hallpass backup /var/backups/hallpass-$(date +%F).redb";
+
+#[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// The file to make
+    pub(super) file: PathBuf,
 }
 
 const LOGIN_EXAMPLES: &str = "\

@@ -13,6 +13,7 @@ use super::args::{
     ResealArgs, RetireArgs, RevocationVerb, RevokeArgs, RolesArgs, RotateArgs, SessionVerb, UserVerb, Verb,
     VerifyArgs,
 };
+use super::backup;
 use super::failure::Failure;
 use super::import;
 use super::input;
@@ -43,6 +44,7 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Key(KeyVerb::Reseal(args)) => key_reseal(args, &socket, out).await,
         Verb::Key(KeyVerb::Jwks) => Ok(out.jwks(&socket.admin().await?.key_jwks().await?)?),
         Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count.get(), after, &socket, out).await,
+        Verb::Backup(args) => backup::run(&args.file, socket.admin().await?, out).await,
     }
 }
 

@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Sweep,
     /// Writes down that the daemon starts to serve.
     Start,
+    /// Writes down that somebody takes a copy of the database.
+    Backup,
     /// Brings a new key in.
     RotateKey {
         /// The key, sealed for the next place of its kind.

@@ -35,6 +35,7 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
         Command::BridgeMaster { under, bridge } => reseal::bridge(*under, bridge, case),
         Command::Reseal(resealed) => reseal::reseal(resealed, case),
         Command::Start => Decision::done(Event::Start, Outcome::Done),
+        Command::Backup => Decision::done(Event::Backup, Outcome::Done),
     }
 }
 

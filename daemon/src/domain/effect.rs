@@ -324,6 +324,8 @@ events! {
     UserCode = "user.code";
     /// A user has another name.
     UserRename = "user.rename";
+    /// A copy of the database was begun.
+    Backup = "backup";
 }
 
 impl Decision {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod chain;
+mod copy;
 mod facts;
 #[cfg(test)]
 mod model;
@@ -14,6 +15,7 @@ mod schema;
 mod snapshot;
 mod writer;
 
+pub(crate) use copy::{Copied, Copy};
 pub(crate) use facts::SWEEP_SESSIONS;
 pub(crate) use open::Store;
 pub(crate) use records::{AuditRecord, Listed};

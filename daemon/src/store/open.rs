@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::StoreError;
 use super::chain::Head;
+use super::copy::Copied;
 use super::records::{Identity, Mark, key_key};
 use super::rows::{Rows, identity};
 use super::schema::{Checksums, META_CUT_OFFS, META_IDENTITY, META_MARK, META_SCHEMA, SCHEMA, Table};
@@ -126,6 +127,11 @@ impl Store {
     /// One consistent state, as of now.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, StoreError> {
         Snapshot::open(&self.database, &self.checksums)
+    }
+
+    /// One consistent state to copy, every table of it.
+    pub(crate) fn copied(&self) -> Result<Copied, StoreError> {
+        Copied::open(&self.database)
     }
 
     /// The highest stamp that may ever have been given out.
