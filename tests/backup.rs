@@ -135,3 +135,51 @@ async fn one_state_is_held_at_a_time_and_pages_are_bounded() {
     assert_eq!(refused(place(backup.id, 0)).await, ErrorCode::NotFound);
     admin.backup_begin().await.unwrap();
 }
+
+fn check(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+    clear_environment(&mut command);
+    command.arg("check").args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+#[tokio::test]
+async fn a_check_tells_a_sound_file_from_a_damaged_one_and_writes_neither() {
+    let mut daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    for name in ["alice", "bob"] {
+        add_user(&daemon.admin().await, name, PASSWORD, &["editor"]).await;
+        cookie(&client, name, PASSWORD).await.unwrap();
+    }
+    let file = daemon.dir().join("backup.redb");
+    assert!(hallpass(&daemon, &["backup", text(&file)]).status.success());
+    let state = daemon.state_dir();
+    let database = state.join("hallpass.redb");
+    for arguments in [["--state-dir", text(&state)].as_slice(), &[text(&database)]] {
+        let refused = check(arguments);
+        assert_eq!(refused.status.code(), Some(69), "{}", said(&refused));
+        assert!(said(&refused).contains("in use by a hallpassd that runs"), "{}", said(&refused));
+    }
+    daemon.client().await.hello().await.expect("the daemon is none the worse");
+    // Killed, so that the file has to be repaired to be read.
+    daemon.kill9();
+
+    for file in [&database, &file] {
+        let before = fs::read(file).unwrap();
+        let sound = check(&["--json", text(file)]);
+        assert!(sound.status.success(), "{}", said(&sound));
+        assert!(said(&sound).contains(r#""sound":true,"users":2,"sessions":2,"#), "{}", said(&sound));
+        assert_eq!(fs::read(file).unwrap(), before, "{}", file.display());
+
+        let mut damaged = before.clone();
+        let at = damaged.windows(6).position(|bytes| bytes == b"editor").expect("a role lies in a row");
+        damaged[at] ^= 1;
+        fs::write(file, &damaged).unwrap();
+        let found = check(&[text(file)]);
+        assert_eq!(found.status.code(), Some(1), "{}", said(&found));
+        assert!(said(&found).contains("fault: "), "{}", said(&found));
+        assert_eq!(fs::read(file).unwrap(), damaged, "{}", file.display());
+        fs::write(file, &before).unwrap();
+    }
+    let nothing = check(&[text(&daemon.dir().join("none.redb"))]);
+    assert_eq!(nothing.status.code(), Some(70), "{}", said(&nothing));
+}

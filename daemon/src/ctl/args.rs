@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use hallpass_protocol::auth::SessionKind;
 use hallpass_protocol::id::{BadId, SessionId};
 
+use crate::daemon_main::Where;
+
 #[derive(Debug, Parser)]
 #[command(
     name = "hallpass",
@@ -65,6 +67,26 @@ pub(super) enum Verb {
     /// Copy the database while the daemon runs
     #[command(after_long_help = BACKUP_NOTES)]
     Backup(BackupArgs),
+    /// Check a database that no daemon has open
+    #[command(after_long_help = CHECK_NOTES)]
+    Check(CheckArgs),
+}
+
+const CHECK_NOTES: &str = "\
+The file is left as it is. Without FILE it is the database that a daemon of these places would open,
+which must not run; exit 1 if anything is wrong with it.
+
+Examples:
+  hallpass check /var/backups/hallpass-2026-11-20.redb
+  hallpass check --config /etc/hallpass/hallpass.toml";
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// A database or a backup
+    #[arg(conflicts_with_all = ["config", "state_dir", "runtime_dir"])]
+    pub(super) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) places: Where,
 }
 
 const BACKUP_NOTES: &str = "\

@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::failure::Failure;
 use super::render::Out;
 use super::render::text::neutral;
-use crate::store::{Copy, StoreError};
+use crate::store::{self, Copy, StoreError};
 
 /// How often the progress is shown, and after how long first.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
@@ -54,6 +54,13 @@ async fn make(file: &Path, admin: &AdminClient) -> Result<(u64, u64), Failure> {
     let (copy, rows) = copied?;
     let whole = copy.close().map_err(failed)?;
     let bytes = whole.lies_at().metadata()?.len();
+    let report = store::check(whole.lies_at()).map_err(failed)?;
+    if let Some(fault) = report.faults.first() {
+        let why = format!(
+            "the database is damaged, and so was its copy, which was not kept: {fault}; stop the daemon and run `hallpass check`"
+        );
+        return Err(Failure::surprise(why));
+    }
     whole.finish().map_err(failed)?;
     Ok((rows, bytes))
 }
@@ -89,7 +96,10 @@ async fn fill(mut copy: Copy, backup: &Backup, admin: &AdminClient) -> Result<(C
 /// What a file that does not serve is answered with.
 pub(super) fn failed(error: StoreError) -> Failure {
     match error {
-        StoreError::Layout(why) => Refusal::because(ErrorCode::InvalidRequest, why).into(),
+        StoreError::InUse(why) => Refusal::because(ErrorCode::Unavailable, why).into(),
+        StoreError::Layout(why) | StoreError::Newer(why) => {
+            Refusal::because(ErrorCode::InvalidRequest, why).into()
+        }
         error => Failure::surprise(error),
     }
 }

@@ -4,6 +4,7 @@
 mod args;
 mod backup;
 mod calls;
+mod check;
 mod failure;
 mod import;
 mod input;

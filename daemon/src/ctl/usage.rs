@@ -185,6 +185,9 @@ mod tests {
             "audit tail",
             "audit tail --count 3 --after 7",
             "backup /var/backups/today.redb",
+            "check",
+            "check today.redb",
+            "check --state-dir /srv/hallpass",
         ] {
             for line in [line.to_owned(), format!("{line} --json --socket /run/x.sock")] {
                 let cli = parse(&argv(&line)).unwrap_or_else(|rejected| panic!("{line}: {rejected:?}"));
@@ -327,9 +330,10 @@ mod tests {
         let help = shown.render().to_string();
         assert!(help.lines().count() < 28, "{} lines:\n{help}", help.lines().count());
         assert!(help.lines().all(|line| line.len() <= 80), "{help}");
-        for verb in
-            ["status", "user", "login", "verify", "refresh", "revoke", "session", "key", "audit", "backup"]
-        {
+        for verb in [
+            "status", "user", "login", "verify", "refresh", "revoke", "session", "key", "audit", "backup",
+            "check",
+        ] {
             let own: Vec<_> = help.lines().filter(|line| line.starts_with(&format!("  {verb} "))).collect();
             assert_eq!(own.len(), 1, "{verb} has one line:\n{help}");
         }

@@ -47,6 +47,21 @@ impl Head {
         self.hash = record.hash;
         record
     }
+
+    /// Goes on to an entry that is stored, and says what is wrong if it is not the next one of the chain.
+    pub(super) fn follow(&mut self, number: u64, record: &AuditRecord) -> Option<String> {
+        let (wanted, before) = (self.number + 1, self.hash);
+        (self.number, self.hash) = (number, record.hash);
+        if number != wanted {
+            Some(format!("after audit entry {} comes {number}", wanted - 1))
+        } else if record.hash != hash(number, &before, record) {
+            Some(format!(
+                "audit entry {number} does not follow from the one before it: one of the two was changed"
+            ))
+        } else {
+            None
+        }
+    }
 }
 
 /// The hash of an entry: over its number, the hash before it, and all of it but its own hash.

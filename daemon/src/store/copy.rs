@@ -11,6 +11,7 @@ use redb::{
 };
 
 use super::StoreError;
+use super::open::CACHE_BYTES;
 use super::schema::Table;
 use crate::files;
 
@@ -157,9 +158,6 @@ fn taken(path: &Path) -> StoreError {
         path.display()
     ))
 }
-
-/// Bytes that redb may keep in memory while a copy is written.
-const CACHE_BYTES: usize = 32 << 20;
 
 /// A file that goes unless it has been given another name.
 struct Unfinished(PathBuf);

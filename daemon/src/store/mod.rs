@@ -2,6 +2,7 @@
 
 mod apply;
 mod chain;
+mod check;
 mod copy;
 mod facts;
 #[cfg(test)]
@@ -13,11 +14,13 @@ mod refusals;
 mod rows;
 mod schema;
 mod snapshot;
+mod untouched;
 mod writer;
 
+pub(crate) use check::{Report, check};
 pub(crate) use copy::{Copied, Copy};
 pub(crate) use facts::SWEEP_SESSIONS;
-pub(crate) use open::Store;
+pub(crate) use open::{Store, database_in};
 pub(crate) use records::{AuditRecord, Listed};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use writer::{Audience, Committed, Writer, WriterThread};
@@ -36,6 +39,12 @@ pub(crate) enum StoreError {
     /// The file is not laid out as this version knows it.
     #[error("{0}")]
     Layout(String),
+    /// A daemon that runs has it.
+    #[error("{0}")]
+    InUse(String),
+    /// A later version has made it.
+    #[error("{0}")]
+    Newer(String),
     /// A file beside the database failed.
     #[error("{what}: {source}")]
     File {

@@ -34,7 +34,12 @@ const UNFINISHED: &str = "hallpass.redb.new";
 /// The lock's name there. It holds the daemon's pid for people; the lock itself is the kernel's.
 const LOCK: &str = "lock";
 /// Bytes of the file that redb may keep in memory.
-const CACHE_BYTES: usize = 32 << 20;
+pub(super) const CACHE_BYTES: usize = 32 << 20;
+
+/// The database of a state directory.
+pub(crate) fn database_in(dir: &Path) -> PathBuf {
+    dir.join(DATABASE)
+}
 
 /// An open store. While it lives, no other daemon can open the same one.
 pub(crate) struct Store {
@@ -64,7 +69,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         own_directory(dir)?;
         let lock = lock(dir)?;
-        let path = dir.join(DATABASE);
+        let path = database_in(dir);
         let created = !is_made(&path)?;
         if created {
             make(dir, &path, fresh, first_keys)?;
@@ -204,7 +209,7 @@ fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
             writeln!(lock, "{}", std::process::id()).map_err(StoreError::file(what()))?;
             Ok(lock)
         }
-        Err((file, nix::errno::Errno::EWOULDBLOCK)) => Err(StoreError::Layout(format!(
+        Err((file, nix::errno::Errno::EWOULDBLOCK)) => Err(StoreError::InUse(format!(
             "the state directory {} is in use by another hallpassd{}; stop that one first, or give this one another --state-dir",
             dir.display(),
             holder(&file)
@@ -276,7 +281,7 @@ fn unopened(path: &Path, error: &redb::DatabaseError) -> StoreError {
 }
 
 /// What the file says of itself.
-fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Identity, StoreError> {
+pub(super) fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Identity, StoreError> {
     let txn = database.begin_read()?;
     let meta = match txn.open_table(Table::Meta.definition()) {
         Ok(meta) => Some(meta),
@@ -288,7 +293,7 @@ fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Identi
     match schema {
         Some(SCHEMA) => {}
         Some(newer) if newer > SCHEMA => {
-            return Err(StoreError::Layout(format!(
+            return Err(StoreError::Newer(format!(
                 "{} has schema {newer} and this hallpassd knows {SCHEMA}; it was left as it is; install the newer hallpassd",
                 path.display()
             )));
