@@ -20,6 +20,7 @@ mod listener;
 mod password;
 mod publish;
 mod reseal;
+mod restore;
 mod shared;
 mod store;
 #[cfg(test)]

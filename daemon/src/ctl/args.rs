@@ -7,7 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use hallpass_protocol::auth::SessionKind;
 use hallpass_protocol::id::{BadId, SessionId};
 
-use crate::daemon_main::Where;
+mod files;
+
+pub(super) use files::{BackupArgs, CheckArgs, RestoreArgs};
+
+use files::{BACKUP_NOTES, CHECK_NOTES, RESTORE_NOTES};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -70,37 +74,9 @@ pub(super) enum Verb {
     /// Check a database that no daemon has open
     #[command(after_long_help = CHECK_NOTES)]
     Check(CheckArgs),
-}
-
-const CHECK_NOTES: &str = "\
-The file is left as it is. Without FILE it is the database that a daemon of these places would open,
-which must not run; exit 1 if anything is wrong with it.
-
-Examples:
-  hallpass check /var/backups/hallpass-2026-11-20.redb
-  hallpass check --config /etc/hallpass/hallpass.toml";
-
-#[derive(Debug, Args)]
-pub(super) struct CheckArgs {
-    /// A database or a backup
-    #[arg(conflicts_with_all = ["config", "state_dir", "runtime_dir"])]
-    pub(super) file: Option<PathBuf>,
-    #[command(flatten)]
-    pub(super) places: Where,
-}
-
-const BACKUP_NOTES: &str = "\
-The copy is one consistent state, for you alone (0600). It gets its name once it is whole.
-It holds the hashes of passwords, and keys that open with the master key only: keep it as safe as
-the database, and apart from the master key.
-
-Examples:
-  hallpass backup /var/backups/hallpass-$(date +%F).redb";
-
-#[derive(Debug, Args)]
-pub(super) struct BackupArgs {
-    /// The file to make
-    pub(super) file: PathBuf,
+    /// Put a backup in the place of the database; asks first
+    #[command(after_long_help = RESTORE_NOTES)]
+    Restore(RestoreArgs),
 }
 
 const LOGIN_EXAMPLES: &str = "\

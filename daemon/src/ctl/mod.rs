@@ -9,6 +9,7 @@ mod failure;
 mod import;
 mod input;
 mod render;
+mod restore;
 mod terminal;
 mod tour;
 mod usage;

@@ -186,6 +186,7 @@ mod tests {
             "audit tail --count 3 --after 7",
             "backup /var/backups/today.redb",
             "check",
+            "restore today.redb --yes --state-dir /srv/hallpass --runtime-dir /run/hallpass",
             "check today.redb",
             "check --state-dir /srv/hallpass",
         ] {
@@ -332,7 +333,7 @@ mod tests {
         assert!(help.lines().all(|line| line.len() <= 80), "{help}");
         for verb in [
             "status", "user", "login", "verify", "refresh", "revoke", "session", "key", "audit", "backup",
-            "check",
+            "check", "restore",
         ] {
             let own: Vec<_> = help.lines().filter(|line| line.starts_with(&format!("  {verb} "))).collect();
             assert_eq!(own.len(), 1, "{verb} has one line:\n{help}");

@@ -324,6 +324,8 @@ events! {
     UserCode = "user.code";
     /// A user has another name.
     UserRename = "user.rename";
+    /// A backup took the place of the database, and ended everything that was given out.
+    Restore = "restore";
     /// A copy of the database was begun.
     Backup = "backup";
 }

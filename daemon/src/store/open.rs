@@ -13,9 +13,11 @@ use tokio::sync::oneshot;
 use super::StoreError;
 use super::chain::Head;
 use super::copy::Copied;
-use super::records::{Identity, Mark, key_key};
+use super::records::{Anew, Identity, Mark, key_key};
 use super::rows::{Rows, identity};
-use super::schema::{Checksums, META_CUT_OFFS, META_IDENTITY, META_MARK, META_SCHEMA, SCHEMA, Table};
+use super::schema::{
+    Checksums, META_ANEW, META_CUT_OFFS, META_IDENTITY, META_MARK, META_SCHEMA, SCHEMA, Table,
+};
 use super::snapshot::Snapshot;
 use super::writer::{Audience, Parts, Writer, WriterThread};
 use crate::clock::Clock;
@@ -65,14 +67,14 @@ impl Store {
     pub(crate) fn open(
         dir: &Path,
         fresh: [u8; 48],
-        first_keys: impl FnOnce(&[u8; 16]) -> Result<Vec<Key>, StoreError>,
+        mut first_keys: impl FnMut(&[u8; 16], u16) -> Result<Vec<Key>, StoreError>,
     ) -> Result<Self, StoreError> {
         own_directory(dir)?;
         let lock = lock(dir)?;
         let path = database_in(dir);
         let created = !is_made(&path)?;
         if created {
-            make(dir, &path, fresh, first_keys)?;
+            make(dir, &path, fresh, |database| first_keys(database, 1))?;
         }
         let file = own_file(&path)?;
         // Opening for writing writes: what is not ours to open must be refused before. A file that was not closed cleanly can be read only once it is
@@ -86,6 +88,7 @@ impl Store {
             .map_err(|error| unopened(&path, &error))?;
         let identity = read_identity(&database, &path)?;
         let checksums = Checksums::new(&identity.checksums);
+        end_restore(&database, &checksums, |number| first_keys(&identity.database, number))?;
         let (sealed_keys, master, mark) = {
             let rows = Rows::of_snapshot(&database.begin_read()?, &checksums)?;
             (rows.keys()?, rows.master()?, rows.mark()?)
@@ -173,7 +176,7 @@ impl Store {
 }
 
 /// Makes the directory, or makes sure that nobody else can change what is in it.
-fn own_directory(dir: &Path) -> Result<(), StoreError> {
+pub(super) fn own_directory(dir: &Path) -> Result<(), StoreError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -190,7 +193,7 @@ fn own_directory(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Takes the lock of a state directory, or says who has it.
-fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
+pub(super) fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
     let path = dir.join(LOCK);
     let file = OpenOptions::new()
         .read(true)
@@ -270,6 +273,26 @@ fn own_file(path: &Path) -> Result<File, StoreError> {
         .map_err(StoreError::file(format!("cannot open {}", path.display())))?;
     files::refuse_unless_private(&file, path).map_err(StoreError::Layout)?;
     Ok(file)
+}
+
+/// Makes the keys of a database that was restored. A start that is killed before has changed nothing.
+fn end_restore(
+    database: &Database,
+    checksums: &Checksums,
+    first_keys: impl FnOnce(u16) -> Result<Vec<Key>, StoreError>,
+) -> Result<(), StoreError> {
+    let anew = Rows::of_snapshot(&database.begin_read()?, checksums)?.get::<Anew>(Table::Meta, META_ANEW)?;
+    let Some(Anew(number)) = anew else { return Ok(()) };
+    let keys = first_keys(number)?;
+    let txn = database.begin_write()?;
+    {
+        let mut rows = Rows::of_writer(&txn, checksums)?;
+        for key in keys {
+            rows.put(Table::Keys, &key_key(key.kind, key.number), &key)?;
+        }
+        rows.remove(Table::Meta, META_ANEW)?;
+    }
+    Ok(txn.commit()?)
 }
 
 /// What to say of a file that does not open.

@@ -22,7 +22,7 @@ fn sound() -> TempDir {
         kid: String::new(),
         sealed: Sealed::default(),
     };
-    drop(Store::open(dir.path(), [7; 48], |_| Ok(KeyKind::ALL.map(key).to_vec())).unwrap());
+    drop(Store::open(dir.path(), [7; 48], |_, _| Ok(KeyKind::ALL.map(key).to_vec())).unwrap());
     change(&dir, |rows| {
         let (user, session) = (user(), session());
         let name = NameRecord { user: user.id, reserved: None };

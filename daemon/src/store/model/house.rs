@@ -108,7 +108,7 @@ impl House {
     /// Opens the store, and says where its time may start, in milliseconds.
     pub(super) fn start(&mut self) -> Ms {
         let state = self.dir.path().join("state");
-        let store = Store::open(&state, [7; 48], |_| Ok(keys())).unwrap();
+        let store = Store::open(&state, [7; 48], |_, _| Ok(keys())).unwrap();
         let floor = store.time_floor();
         let clock = Arc::new(Clock::starting_at(self.time.clone(), floor));
         let (stopped, _) = tokio::sync::oneshot::channel();
