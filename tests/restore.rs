@@ -210,3 +210,35 @@ async fn what_is_no_sound_backup_replaces_nothing() {
     daemon.restart().await;
     assert!(logs_in(&daemon, "alice", PASSWORD).await);
 }
+
+/// Behind the daemon's back: the file is copied away and put back later.
+#[tokio::test]
+async fn g10_a_database_that_is_rolled_back_by_hand_ends_the_same_way() {
+    let mut daemon = Daemon::with_settings("[refresh]\nper_minute = 0\n").await;
+    add_user(&daemon.admin().await, "alice", PASSWORD, &["editor"]).await;
+    let before = Held::of(&daemon.client().await, "alice").await;
+    daemon.stop().await;
+    let database = daemon.state_dir().join("hallpass.redb");
+    let copy = daemon.dir().join("copy");
+    fs::copy(&database, &copy).unwrap();
+    daemon.restart().await;
+    let client = daemon.client().await;
+    client.verify(before.session.clone(), Needs::default()).await.expect("a restart ends nothing");
+    let since = Held::of(&client, "alice").await;
+    daemon.admin().await.revoke(RevokeTarget::User("alice".into())).await.unwrap();
+    drop(client);
+    daemon.stop().await;
+
+    fs::copy(&copy, &database).unwrap();
+    daemon.restart().await;
+    for held in [&before, &since] {
+        held.is_over(&daemon).await;
+    }
+    assert!(logs_in(&daemon, "alice", PASSWORD).await);
+    let told = daemon.admin().await.audit_tail(AuditTail { after: None, count: 50 }).await.unwrap();
+    assert_eq!(told.iter().filter(|entry| entry.event == "rollback").count(), 1, "{told:?}");
+    let fresh = Held::of(&daemon.client().await, "alice").await;
+    daemon.kill9();
+    daemon.restart().await;
+    daemon.client().await.verify(fresh.session, Needs::default()).await.expect("it is trusted again");
+}

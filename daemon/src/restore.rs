@@ -47,6 +47,7 @@ impl Restoring {
         let by = Restorer {
             uid: nix::unistd::geteuid().as_raw(),
             pid: nix::unistd::getpid().as_raw(),
+            app: "admin",
             wall,
             visible,
         };

@@ -12,7 +12,7 @@ pub(super) struct Head {
     /// The number of the newest entry; 0 before the first.
     pub(super) number: u64,
     /// Its hash.
-    hash: [u8; 32],
+    pub(super) hash: [u8; 32],
 }
 
 /// Whose call an entry tells of.

@@ -16,6 +16,7 @@ mod rows;
 mod schema;
 mod snapshot;
 mod untouched;
+mod witness;
 mod writer;
 
 pub(crate) use check::{Report, check};

@@ -14,14 +14,17 @@ use super::StoreError;
 use super::chain::Head;
 use super::copy::Copied;
 use super::records::{Anew, Identity, Mark, key_key};
+use super::restore::{Restorer, begin_anew};
 use super::rows::{Rows, identity};
 use super::schema::{
     Checksums, META_ANEW, META_CUT_OFFS, META_IDENTITY, META_MARK, META_SCHEMA, SCHEMA, Table,
 };
 use super::snapshot::Snapshot;
+use super::witness::Witness;
 use super::writer::{Audience, Parts, Writer, WriterThread};
 use crate::clock::Clock;
 use crate::domain::command::Policy;
+use crate::domain::effect::{Audit, Event};
 use crate::domain::keyset::Key;
 use crate::domain::reseal::Master;
 use crate::domain::revocation::CutOffs;
@@ -46,6 +49,7 @@ pub(crate) fn database_in(dir: &Path) -> PathBuf {
 /// An open store. While it lives, no other daemon can open the same one.
 pub(crate) struct Store {
     database: Arc<Database>,
+    dir: PathBuf,
     path: PathBuf,
     checksums: Checksums,
     identity: Identity,
@@ -88,6 +92,10 @@ impl Store {
             .map_err(|error| unopened(&path, &error))?;
         let identity = read_identity(&database, &path)?;
         let checksums = Checksums::new(&identity.checksums);
+        if created {
+            Witness::forget(dir).map_err(StoreError::file("cannot remove the note of an audit chain"))?;
+        }
+        distrust(&database, &Witness::of(dir, &identity), &checksums)?;
         end_restore(&database, &checksums, |number| first_keys(&identity.database, number))?;
         let (sealed_keys, master, mark) = {
             let rows = Rows::of_snapshot(&database.begin_read()?, &checksums)?;
@@ -95,6 +103,7 @@ impl Store {
         };
         Ok(Self {
             database: Arc::new(database),
+            dir: dir.to_owned(),
             path,
             checksums,
             identity,
@@ -168,6 +177,7 @@ impl Store {
             audience,
             outage,
             head: Head::after(rows.last_audit()?),
+            witness: Witness::of(&self.dir, &self.identity),
             mark: self.mark,
             floor: floor.max(self.mark.reserved),
         };
@@ -273,6 +283,21 @@ fn own_file(path: &Path) -> Result<File, StoreError> {
         .map_err(StoreError::file(format!("cannot open {}", path.display())))?;
     files::refuse_unless_private(&file, path).map_err(StoreError::Layout)?;
     Ok(file)
+}
+
+/// Ends everything that was given out on a database that is not the one that was last written.
+fn distrust(database: &Database, witness: &Witness, checksums: &Checksums) -> Result<(), StoreError> {
+    let rows = Rows::of_snapshot(&database.begin_read()?, checksums)?;
+    // One that was restored has begun anew already.
+    if rows.get::<Anew>(Table::Meta, META_ANEW)?.is_some() {
+        return Ok(());
+    }
+    let Some(mark) = witness.contradicts(&rows)? else { return Ok(()) };
+    tracing::error!(
+        "the database is older than what was last written here, or another one: every session is ended and new keys are made; find out who has replaced it, and use `hallpass restore` for that"
+    );
+    let news = Audit::new(Event::Rollback);
+    begin_anew(database, checksums, &news, mark, &Restorer::the_daemon())
 }
 
 /// Makes the keys of a database that was restored. A start that is killed before has changed nothing.

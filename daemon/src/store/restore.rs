@@ -20,6 +20,7 @@ use super::open::{CACHE_BYTES, database_in, lock, own_directory, read_identity};
 use super::records::{Anew, Listed, Mark, listed_key};
 use super::rows::{Rows, SnapshotRows, WriterRows};
 use super::schema::{Checksums, META_ANEW, META_CUT_OFFS, META_MARK, META_MASTER, Table};
+use super::witness::Witness;
 use super::{StoreError, untouched};
 use crate::domain::account::User;
 use crate::domain::effect::{Audit, Event};
@@ -74,10 +75,20 @@ pub(crate) struct Restorer {
     pub(crate) uid: u32,
     /// The process.
     pub(crate) pid: i32,
+    /// What it is known as.
+    pub(crate) app: &'static str,
     /// The wall clock, in microseconds.
     pub(crate) wall: u64,
     /// The newest stamp that a client may have seen.
     pub(crate) visible: Stamp,
+}
+
+impl Restorer {
+    /// A daemon that starts. What the board knows it raises its floor by later.
+    pub(super) fn the_daemon() -> Self {
+        let (uid, pid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getpid().as_raw());
+        Self { uid, pid, app: "hallpassd", wall: 0, visible: Stamp::default() }
+    }
 }
 
 impl Restore {
@@ -160,6 +171,8 @@ impl Restore {
 
     /// One step: before it the old database lies in its place, after it the new one.
     fn exchange(&self, unfinished: &Path, kept: Option<&PathBuf>) -> Result<(), StoreError> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        Witness::forget(dir).map_err(StoreError::file("cannot remove the note of the audit chain"))?;
         let what = || format!("cannot put {} in its place; nothing was replaced", self.path.display());
         let flags = if kept.is_some() { RenameFlags::RENAME_EXCHANGE } else { RenameFlags::RENAME_NOREPLACE };
         renameat2(AT_FDCWD, unfinished, AT_FDCWD, &self.path, flags)
@@ -258,7 +271,7 @@ pub(super) fn begin_anew(
         forget_keys(&mut rows)?;
         forget_codes(&mut rows)?;
         let mut head = Head::after(rows.last_audit()?);
-        let who = Who { uid: by.uid, pid: by.pid, app: "admin" };
+        let who = Who { uid: by.uid, pid: by.pid, app: by.app };
         let record = head.link(news.clone(), "ok", &who, &at);
         rows.put(Table::Audit, &head.number.to_be_bytes(), &record)?;
     }

@@ -18,6 +18,7 @@ use super::records::Mark;
 use super::refusals::{self, Kind, Refusals};
 use super::rows::{Rows, WriterRows};
 use super::schema::{Checksums, META_MARK, Table};
+use super::witness::Witness;
 use super::{StoreError, facts};
 use crate::clock::Clock;
 use crate::domain::command::{ActiveKeys, Case, Command, Fresh, Policy};
@@ -81,6 +82,7 @@ pub(super) struct Parts {
     pub(super) audience: Arc<dyn Audience + Sync>,
     pub(super) outage: Outage,
     pub(super) head: Head,
+    pub(super) witness: Witness,
     pub(super) mark: Mark,
     /// Above every stamp that was ever given out.
     pub(super) floor: Stamp,
@@ -273,7 +275,11 @@ impl State {
                 self.writer.changed_at.store(self.parts.clock.now().as_u64(), Ordering::Relaxed);
             }
             txn.commit()?;
+            let is_marked = decided.mark != self.parts.mark;
             (self.parts.head, self.parts.mark) = (decided.head, decided.mark);
+            if is_marked {
+                self.parts.witness.note(&self.parts.head, &self.parts.mark);
+            }
         } else {
             txn.abort()?;
         }
