@@ -334,7 +334,8 @@ async fn what_a_killed_first_start_leaves_is_in_nobodys_way() {
         daemon.restart().await;
         add_user(&daemon.admin().await, "alice", PASSWORD, &[]).await;
         let found: Vec<_> = contents(&state).into_keys().collect();
-        let wanted = [state.join("board.lease"), database(&daemon), state.join("master.key")];
+        let [note, lease, key] = ["audit.mark", "board.lease", "master.key"].map(|name| state.join(name));
+        let wanted = [note, lease, database(&daemon), key];
         assert_eq!(found, wanted, "{name}");
         daemon.stop().await;
     }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use hallpass_protocol::admin::{
-    AddUser, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry,
-    RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, BackupTable, Code, ImportReport,
+    ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo,
+    UserPage,
 };
 use hallpass_protocol::admin::{AdminRequest, AdminResponse};
 use hallpass_protocol::auth::{Revoked, SessionPage};
@@ -249,5 +250,29 @@ impl AdminClient {
     pub async fn user_import(&self, user: ImportUser) -> Result<ImportReport, Error> {
         let request = || AdminRequest::UserImport { request: user.clone() };
         self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::UserImport)).await
+    }
+
+    /// Holds one consistent state of the database for a copy of it, until [`AdminClient::backup_end`].
+    ///
+    /// # Errors
+    /// [`ErrorCode::Busy`](crate::ErrorCode::Busy) while another is held.
+    pub async fn backup_begin(&self) -> Result<Backup, Error> {
+        let request = || AdminRequest::BackupBegin {};
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::BackupBegin)).await
+    }
+
+    /// The next rows of a table in the state that is held.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`](crate::ErrorCode::NotFound) for a state that is held no more.
+    pub async fn backup_page(&self, place: BackupPlace) -> Result<BackupPage, Error> {
+        let request = || AdminRequest::BackupPage { request: place.clone() };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::BackupPage)).await
+    }
+
+    /// Lets the state go. One that is held no more is no error.
+    pub async fn backup_end(&self, id: u64) -> Result<(), Error> {
+        let request = || AdminRequest::BackupEnd { id };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::BackupEnd)).await
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hallpass_protocol::admin::{
-    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, Reseal,
-    RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, ImportReport,
+    ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo,
+    UserPage,
 };
 use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
 use hallpass_protocol::error::{ErrorCode, Refusal};
@@ -174,6 +175,22 @@ impl Admin for AdminService {
         guarded(async {
             let given = new_key.map(|key| MasterKey::from_bytes(key.expose()));
             self.shared.reseal(self.admit()?, given).await
+        })
+        .await
+    }
+
+    async fn backup_begin(self, _: context::Context) -> Answer<Backup> {
+        guarded(async { self.shared.backup_begin(self.admit()?).await }).await
+    }
+
+    async fn backup_page(self, _: context::Context, request: BackupPlace) -> Answer<BackupPage> {
+        guarded(async { self.shared.backup_page(&self.admit()?, &request) }).await
+    }
+
+    async fn backup_end(self, _: context::Context, id: u64) -> Answer<()> {
+        guarded(async {
+            self.shared.backup_end(&self.admit()?, id);
+            Ok(())
         })
         .await
     }

@@ -130,8 +130,9 @@ impl AuthService {
     async fn answer_refresh(&self, request: Refresh) -> Answer<Grant> {
         let permit = admit(&self.caller, Operation::Refresh)?;
         let (origin, tag) = context::origin(&request.context)?;
-        let Some(Subject::Refresh(session, counter)) = self.shared.keys.ring().unseal(&request.token) else {
-            return Err(Refusal::new(ErrorCode::InvalidToken));
+        let ring = self.shared.keys.ring();
+        let Some(Subject::Refresh(session, counter)) = ring.unseal(&request.token) else {
+            return Err(Refusal::new(ring.why_not(&request.token)));
         };
         let attempt = request.attempt.as_ref().map(context::attempt_hash);
         let refresh = RefreshCommand { session, counter, attempt, audience: request.audience, origin, tag };

@@ -3,6 +3,7 @@
 //! The file outlives the daemon, so a client that has mapped it sees the next daemon on the same page. Where that cannot be, the old one is closed for
 //! good first; and where even that cannot be, nothing is acknowledged until its lease has run out by itself.
 
+mod abandoned;
 mod file;
 mod lease;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use abandoned::Abandoned;
 pub(crate) use file::BoardError;
 pub(crate) use lease::LeaseThread;
 

@@ -144,6 +144,7 @@ impl Daemon {
             state_dir: parts.state_dir,
             master_file,
             resealing: tokio::sync::Mutex::default(),
+            backup: Mutex::default(),
             touching: Mutex::new(HashSet::new()),
         });
         let lease = begin(&shared).await?;
@@ -248,7 +249,7 @@ fn unwritten(refusal: Refusal) -> DaemonError {
 }
 
 /// The furthest that stamps of an earlier daemon can be ahead of what is on disk and of the wall clock. What says more than that is damaged.
-const STAMPS_AHEAD: Duration = Duration::from_hours(24);
+pub(crate) const STAMPS_AHEAD: Duration = Duration::from_hours(24);
 
 /// Takes the runtime directory and the board in it. The state directory is locked by now.
 fn claim_board(parts: &Parts, store: &Store, entropy: &Entropy) -> Result<Arc<Board>, DaemonError> {
@@ -277,7 +278,7 @@ fn open(
     let path = named.clone().unwrap_or_else(|| state_dir.join(MASTER_KEY));
     let mut made_master_key = None;
     let mut failed = None;
-    let mut first_keys = |database: &[u8; 16]| {
+    let mut first_keys = |database: &[u8; 16], number: u16| {
         // A key that is there already was made by a start that got no further; one that was named is never ours to make.
         let master = if named.is_some() || MasterKey::is_made(&path) {
             MasterKey::read(&path)?
@@ -285,10 +286,10 @@ fn open(
             made_master_key = Some(path.clone());
             MasterKey::create(&path, entropy)?
         };
-        first_generation(&Sealer::new(master, *database, entropy.clone()), created)
+        first_generation(&Sealer::new(master, *database, entropy.clone()), number, created)
     };
-    let opened = Store::open(state_dir, entropy.bytes()?, |database| {
-        first_keys(database).map_err(|error| {
+    let opened = Store::open(state_dir, entropy.bytes()?, |database, number| {
+        first_keys(database, number).map_err(|error| {
             let text = error.to_string();
             failed = Some(error);
             StoreError::Layout(text)
@@ -402,6 +403,7 @@ async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
     let mut swept = shared.clock.now();
     while stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
         let now = shared.clock.now();
+        shared.let_go_of_old_backups();
         if now.since(swept) < SWEEP_EVERY && now.since(shared.writer.changed_at()) >= BUSY {
             continue;
         }

@@ -29,13 +29,20 @@ const EXIT_CONFIG: u8 = 78;
 #[derive(Debug, Parser)]
 #[command(name = "hallpassd", version)]
 struct Args {
-    /// The configuration, for a daemon that serves the whole host.
+    #[command(flatten)]
+    places: Where,
+}
+
+/// Where a daemon finds everything, as it can be told on a command line.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Where {
+    /// The configuration, for a daemon that serves the whole host
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where the database lies, if not where the configuration says.
+    /// Where the database lies, if not where the configuration says
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Where the sockets go, if not where the configuration says.
+    /// Where the sockets go, if not where the configuration says
     #[arg(long, value_name = "DIR")]
     runtime_dir: Option<PathBuf>,
 }
@@ -46,7 +53,7 @@ pub fn daemon_main() -> ExitCode {
     let args = Args::parse();
     let outcome = log_to_stderr().map_err(DaemonError::from).and_then(|()| {
         keep_secrets_in_memory();
-        run(&args)
+        run(&args.places)
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -86,8 +93,8 @@ fn keep_secrets_in_memory() {
     }
 }
 
-fn run(args: &Args) -> Result<(), DaemonError> {
-    let parts = parts(args)?;
+fn run(places: &Where) -> Result<(), DaemonError> {
+    let parts = places.parts()?;
     // One thread serves every connection: calls are short, what blocks has threads of its own, and waking another thread costs more than most calls.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(other)?;
     runtime.block_on(async {
@@ -112,46 +119,48 @@ fn other(error: std::io::Error) -> DaemonError {
     DaemonError::Other(error.to_string())
 }
 
-/// Where everything lies: as told on the command line, else as configured, else as systemd says, else in the usual place.
-fn parts(args: &Args) -> Result<Parts, DaemonError> {
-    let config = match &args.config {
-        Some(path) => Config::read(path)?,
-        None => Config::per_user(nix::unistd::geteuid().as_raw()),
-    };
-    let for_host = args.config.is_some();
-    let (state, runtime) = if for_host {
-        (Some(PathBuf::from(SYSTEM_STATE_DIR)), Some(PathBuf::from(SYSTEM_RUNTIME_DIR)))
-    } else {
-        (user_state_dir(), user_runtime_dir())
-    };
-    let homeless = || {
-        ConfigError::new(
-            "neither $XDG_STATE_HOME nor $HOME says where to keep state; pass --state-dir and --runtime-dir"
-                .into(),
-        )
-    };
-    let state_dir = args
-        .state_dir
-        .clone()
-        .or_else(|| config.state_dir.clone())
-        .or_else(|| from_systemd("STATE_DIRECTORY"))
-        .or(state);
-    let runtime_dir = args
-        .runtime_dir
-        .clone()
-        .or_else(|| config.runtime_dir.clone())
-        .or_else(|| from_systemd("RUNTIME_DIRECTORY"))
-        .or(runtime);
-    let credential = from_systemd("CREDENTIALS_DIRECTORY").map(|dir| dir.join("master-key"));
-    Ok(Parts {
-        master_key: config.master_key.clone().or(credential),
-        state_dir: state_dir.ok_or_else(homeless)?,
-        runtime_dir: runtime_dir.ok_or_else(homeless)?,
-        auth_mode: if for_host { 0o660 } else { 0o600 },
-        config,
-        time: Arc::new(SystemTime),
-        random: Arc::new(SystemRandom),
-    })
+impl Where {
+    /// Where everything lies: as told on the command line, else as configured, else as systemd says, else in the usual place.
+    pub(crate) fn parts(&self) -> Result<Parts, ConfigError> {
+        let config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::per_user(nix::unistd::geteuid().as_raw()),
+        };
+        let for_host = self.config.is_some();
+        let (state, runtime) = if for_host {
+            (Some(PathBuf::from(SYSTEM_STATE_DIR)), Some(PathBuf::from(SYSTEM_RUNTIME_DIR)))
+        } else {
+            (user_state_dir(), user_runtime_dir())
+        };
+        let homeless = || {
+            ConfigError::new(
+                "neither $XDG_STATE_HOME nor $HOME says where to keep state; pass --state-dir and --runtime-dir"
+                    .into(),
+            )
+        };
+        let state_dir = self
+            .state_dir
+            .clone()
+            .or_else(|| config.state_dir.clone())
+            .or_else(|| from_systemd("STATE_DIRECTORY"))
+            .or(state);
+        let runtime_dir = self
+            .runtime_dir
+            .clone()
+            .or_else(|| config.runtime_dir.clone())
+            .or_else(|| from_systemd("RUNTIME_DIRECTORY"))
+            .or(runtime);
+        let credential = from_systemd("CREDENTIALS_DIRECTORY").map(|dir| dir.join("master-key"));
+        Ok(Parts {
+            master_key: config.master_key.clone().or(credential),
+            state_dir: state_dir.ok_or_else(homeless)?,
+            runtime_dir: runtime_dir.ok_or_else(homeless)?,
+            auth_mode: if for_host { 0o660 } else { 0o600 },
+            config,
+            time: Arc::new(SystemTime),
+            random: Arc::new(SystemRandom),
+        })
+    }
 }
 
 /// A directory that systemd has made for the service.

@@ -52,8 +52,18 @@ pub(crate) fn create_anew(path: &Path) -> io::Result<File> {
 
 /// Gives a finished file its name. Afterwards the file and its name are on disk.
 pub(crate) fn finish(unfinished: &Path, path: &Path) -> io::Result<()> {
-    File::open(unfinished)?.sync_all()?;
+    sync(unfinished)?;
     std::fs::rename(unfinished, path)?;
+    sync_directory_of(path)
+}
+
+/// Has what is in a file written to disk.
+pub(crate) fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Has the name of a file written to disk.
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(dir)?.sync_all()
 }

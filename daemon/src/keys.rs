@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use ed25519_dalek::{Signer, SigningKey};
 use hallpass_protocol::auth::PublishedKeys;
+use hallpass_protocol::error::ErrorCode;
 use hallpass_protocol::jws::{self, AccessClaims, Jwk, JwkSet, KeySet, Refused, ServiceClaims};
 use hallpass_protocol::secret::Token;
 use hallpass_protocol::time::{Millis, Stamp};
@@ -165,9 +166,9 @@ impl Sealer {
     }
 }
 
-/// The keys of the first generation, for a new database.
-pub(crate) fn first_generation(sealer: &Sealer, created: Millis) -> Result<Vec<Key>, KeyError> {
-    KeyKind::ALL.into_iter().map(|kind| sealer.make(kind, 1, created)).collect()
+/// The keys of the first generation of a database that has none, by the number that it begins with.
+pub(crate) fn first_generation(sealer: &Sealer, number: u16, created: Millis) -> Result<Vec<Key>, KeyError> {
+    KeyKind::ALL.into_iter().map(|kind| sealer.make(kind, number, created)).collect()
 }
 
 /// The open keys of one moment. A rotation makes another ring.
@@ -261,6 +262,19 @@ impl KeyRing {
         let sealed = Sealed::parse(token.expose()).ok()?;
         let mac = self.macs.get(&sealed.key)?.over(&sealed.subject, sealed.key);
         bool::from(mac.ct_eq(&sealed.mac)).then_some(sealed.subject)
+    }
+
+    /// What is said of a token that does not open. Where the key that it names was there once and is gone, every token of it is over, and its holder
+    /// may forget it: no read and no family is touched, so whoever makes such a token up gains nothing.
+    pub(crate) fn why_not(&self, token: &Token) -> ErrorCode {
+        let newest = self.macs.keys().max();
+        // Numbers begin with 1.
+        let was_there = |key: MacKeyId| key > MacKeyId(0) && Some(&key) < newest;
+        let is_gone = |sealed: &Sealed| was_there(sealed.key) && !self.macs.contains_key(&sealed.key);
+        match Sealed::parse(token.expose()) {
+            Ok(sealed) if is_gone(&sealed) => ErrorCode::Expired,
+            _ => ErrorCode::InvalidToken,
+        }
     }
 
     /// Signs the access token that a decision has fixed.

@@ -2,6 +2,7 @@
 
 mod admin_service;
 mod auth_service;
+mod backup;
 mod board;
 mod caller;
 mod clock;
@@ -19,6 +20,7 @@ mod listener;
 mod password;
 mod publish;
 mod reseal;
+mod restore;
 mod shared;
 mod store;
 #[cfg(test)]

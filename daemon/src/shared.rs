@@ -8,6 +8,7 @@ use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::SessionId;
 use hallpass_protocol::time::Millis;
 
+use crate::backup::Held;
 use crate::board::Board;
 use crate::caller::Callers;
 use crate::caller::daemon_itself;
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) state_dir: PathBuf,
     pub(crate) master_file: MasterFile,
     pub(crate) resealing: tokio::sync::Mutex<()>,
+    pub(crate) backup: Mutex<Option<Held>>,
     pub(crate) started: Millis,
     pub(crate) touching: Mutex<HashSet<SessionId>>,
 }

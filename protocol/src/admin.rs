@@ -59,6 +59,13 @@ pub trait Admin {
     async fn key_reseal(new_key: Option<NewMasterKey>) -> Answer<Reseal>;
     /// Takes back the signing key of this `kid`: the next verification refuses every access token that it signed. Another key signs from then on.
     async fn key_retire(kid: String) -> Answer<Vec<KeyInfo>>;
+    /// Holds one consistent state of the database for a copy. There is one at a time, it is let go when nobody asks for a page for a while, and it
+    /// never lasts long: what it holds cannot be written over.
+    async fn backup_begin() -> Answer<Backup>;
+    /// The next rows of a table in that state.
+    async fn backup_page(request: BackupPlace) -> Answer<BackupPage>;
+    /// Lets that state go.
+    async fn backup_end(id: u64) -> Answer<()>;
 }
 
 /// How the daemon is doing.
@@ -268,4 +275,49 @@ pub struct AuditEntry {
     pub detail: String,
     /// SHA-256 over this entry and the hash of the one before, as 64 hexadecimal digits.
     pub hash: String,
+}
+
+/// One state of the database that is held for a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// Names it in the calls that follow.
+    pub id: u64,
+    /// Every table there is, in the order in which [`BackupPlace::table`] counts them.
+    pub tables: Vec<BackupTable>,
+}
+
+/// A table to copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupTable {
+    /// Its name.
+    pub name: String,
+    /// How many rows it has.
+    pub rows: u64,
+}
+
+/// Which rows to copy next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupPlace {
+    /// The state that is held.
+    pub id: u64,
+    /// The table, counted from 0.
+    pub table: u32,
+    /// Rows after this key; without it, from the first.
+    pub after: Option<Vec<u8>>,
+}
+
+/// Rows of one table, by key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupPage {
+    /// Keys and values as they are stored.
+    pub rows: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Whether the table has no more.
+    pub last: bool,
+}
+
+impl std::fmt::Debug for BackupPage {
+    /// Rows hold hashes of passwords, so they are not shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BackupPage").field("rows", &self.rows.len()).field("last", &self.last).finish()
+    }
 }

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use encode::{TooLarge, encode, encode_service, encoded_len};
 pub use keys::{Jwk, JwkSet, JwksError, KeySet, thumbprint};
 pub use service::{ServiceClaims, ServiceVerifier};
-pub use verify::{MAX_SKEW, Refused, Verifier};
+pub use verify::{MAX_SKEW, Refused, Verifier, claimed_stamp};
 
 /// The longest token that is looked at, in bytes. Longer ones are refused before anything is decoded.
 pub const MAX_TOKEN_SEEN: usize = 4096;

@@ -54,6 +54,11 @@ pub const REVOCATIONS_PER_PAGE: usize = 100;
 /// Most audit entries in one page of an answer, so that the page always fits [`ADMIN_FRAME`].
 pub const AUDIT_PER_PAGE: usize = 50;
 
+/// Most bytes of keys and values in one page of a backup, or one row where that is longer.
+pub const BACKUP_PAGE_BYTES: usize = 32 * 1024;
+/// Most rows in one page of a backup.
+pub const BACKUP_PAGE_ROWS: usize = 1024;
+
 // A page of the widest rows must fit its frame: an oversize answer would end the connection for everyone on it.
 const _: () = assert!(SESSIONS_PER_PAGE * 768 <= AUTH_FRAME);
 const _: () = assert!(
@@ -61,3 +66,5 @@ const _: () = assert!(
 );
 const _: () = assert!(REVOCATIONS_PER_PAGE * 256 <= ADMIN_FRAME);
 const _: () = assert!(AUDIT_PER_PAGE * 1024 <= ADMIN_FRAME);
+// Each row brings two lengths along, and the last one may go beyond the bytes by the widest row.
+const _: () = assert!(BACKUP_PAGE_BYTES + BACKUP_PAGE_ROWS * 6 + 16 * 1024 <= ADMIN_FRAME);

@@ -138,6 +138,14 @@ pub(crate) const IMPORTS: &[Import] = &[
         bad: "use super::domain::policy::Permit;",
     },
     Import {
+        places: &["daemon/src/ctl/"],
+        except: &["daemon/src/ctl/backup.rs", "daemon/src/ctl/check.rs", "daemon/src/ctl/restore.rs"],
+        never: &["crate::store", "crate::keys"],
+        but: &[],
+        instead: "the control command asks the daemon; only copies and what no daemon has open it reads itself",
+        bad: "use crate::store::Store;",
+    },
+    Import {
         places: &["daemon/src/connection.rs"],
         except: &[],
         never: &["crate::store"],

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use hallpass_client::admin::{
-    AddUser, AdminClient, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, NewMasterKey,
-    Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, AdminClient, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, ImportReport,
+    ImportUser, KeyInfo, NewMasterKey, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey,
+    Status, UserInfo, UserPage,
 };
 use hallpass_client::{ErrorCode, Millis, Password, Refusal, Revoked, SessionId, SessionPage, Token, UserId};
 use hallpass_protocol::admin::Admin;
@@ -207,6 +208,20 @@ impl Admin for Administering {
     async fn key_retire(self, _: Context, _: String) -> Answer<Vec<KeyInfo>> {
         self.0.play("key_retire").await?;
         Ok(Vec::new())
+    }
+
+    async fn backup_begin(self, _: Context) -> Answer<Backup> {
+        self.0.play("backup_begin").await?;
+        Ok(Backup { id: 1, tables: Vec::new() })
+    }
+
+    async fn backup_page(self, _: Context, _: BackupPlace) -> Answer<BackupPage> {
+        self.0.play("backup_page").await?;
+        Ok(BackupPage { rows: Vec::new(), last: true })
+    }
+
+    async fn backup_end(self, _: Context, _: u64) -> Answer<()> {
+        self.0.play("backup_end").await
     }
 
     async fn revocation_list(self, _: Context, _: Option<RevocationKey>) -> Answer<Vec<RevocationEntry>> {

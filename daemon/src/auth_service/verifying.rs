@@ -2,7 +2,7 @@
 
 use hallpass_protocol::auth::{Answer, Identity, Verified, Verify};
 use hallpass_protocol::error::{ErrorCode, Refusal};
-use hallpass_protocol::jws::Refused;
+use hallpass_protocol::jws::{self, Refused};
 use hallpass_protocol::limits::{AUTH_FRAME, VERIFY_BATCH};
 use hallpass_protocol::secret::Token;
 use hallpass_protocol::time::{Millis, Stamp};
@@ -103,13 +103,14 @@ impl AuthService {
         if TokenKind::of(token.expose()) != TokenKind::Access {
             return match ring.unseal(token) {
                 Some(Subject::Session(session)) => Ok(Shown::Session(session)),
-                _ => Err(Refusal::new(ErrorCode::InvalidToken)),
+                _ => Err(Refusal::new(ring.why_not(token))),
             };
         }
         let audience = permit.audience(audience)?;
         let claims = ring.verify(token, |aud| aud == audience, now.as_secs()).map_err(|refused| {
             match refused {
                 Refused::Expired => ErrorCode::TokenExpired,
+                Refused::UnknownKey if self.is_of_before(token) => ErrorCode::Revoked,
                 // After an emergency the key of a good token is gone. Whoever holds such a token can refresh; a forger cannot.
                 Refused::UnknownKey => ErrorCode::TokenStale,
                 _ => ErrorCode::InvalidToken,
@@ -117,6 +118,14 @@ impl AuthService {
         })?;
         let (session, user, expires) = parts(&claims).ok_or(ErrorCode::InvalidToken)?;
         Ok(Shown::Access { session, user, expires })
+    }
+
+    /// Whether a token that cannot be looked into says itself that it is older than what ended everything. If it is genuine its session is over, and if
+    /// it is not there is none.
+    fn is_of_before(&self, token: &Token) -> bool {
+        let cut_offs = self.shared.snapshot().ok().and_then(|snapshot| snapshot.cut_offs().ok());
+        let claimed = jws::claimed_stamp(token.expose());
+        claimed.zip(cut_offs).is_some_and(|(stamp, cut_offs)| Stamp(stamp) <= cut_offs.everything)
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hallpass_protocol::auth::BoardPlace;
 use hallpass_protocol::board::{self, Header, LEASE, WriteMapping, boot_id, bytes};
+use hallpass_protocol::time::Stamp;
 use nix::fcntl::{Flock, FlockArg, OFlag, posix_fallocate};
 
 use super::{Parts, nanos};
@@ -109,6 +110,17 @@ impl Places {
             }
         }
         self.make(path, boot)
+    }
+
+    /// Closes the board that lies there, and takes back the note of its lease. Gives the newest stamp on it.
+    pub(super) fn close_what_is_left(&mut self) -> Option<Stamp> {
+        let left = left_behind(&self.parts.runtime_dir.join(BOARD))?;
+        left.writer.close();
+        if self.at_large.is_none_or(|noted| noted.place == Some((self.device, left.inode))) {
+            self.at_large = None;
+            self.forget_lease();
+        }
+        Some(left.writer.visible())
     }
 
     fn make(&self, path: PathBuf, boot: [u8; 16]) -> Result<Found, BoardError> {

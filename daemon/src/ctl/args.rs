@@ -7,6 +7,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use hallpass_protocol::auth::SessionKind;
 use hallpass_protocol::id::{BadId, SessionId};
 
+mod files;
+
+pub(super) use files::{BackupArgs, CheckArgs, RestoreArgs};
+
+use files::{BACKUP_NOTES, CHECK_NOTES, RESTORE_NOTES};
+
 #[derive(Debug, Parser)]
 #[command(
     name = "hallpass",
@@ -62,6 +68,15 @@ pub(super) enum Verb {
     /// Read the audit chain
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// Copy the database while the daemon runs
+    #[command(after_long_help = BACKUP_NOTES)]
+    Backup(BackupArgs),
+    /// Check a database that no daemon has open
+    #[command(after_long_help = CHECK_NOTES)]
+    Check(CheckArgs),
+    /// Put a backup in the place of the database; asks first
+    #[command(after_long_help = RESTORE_NOTES)]
+    Restore(RestoreArgs),
 }
 
 const LOGIN_EXAMPLES: &str = "\

@@ -13,10 +13,13 @@ use super::args::{
     ResealArgs, RetireArgs, RevocationVerb, RevokeArgs, RolesArgs, RotateArgs, SessionVerb, UserVerb, Verb,
     VerifyArgs,
 };
+use super::backup;
+use super::check;
 use super::failure::Failure;
 use super::import;
 use super::input;
 use super::render::{self, Out};
+use super::restore;
 use super::tour;
 
 type Outcome = Result<(), Failure>;
@@ -43,6 +46,9 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Key(KeyVerb::Reseal(args)) => key_reseal(args, &socket, out).await,
         Verb::Key(KeyVerb::Jwks) => Ok(out.jwks(&socket.admin().await?.key_jwks().await?)?),
         Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count.get(), after, &socket, out).await,
+        Verb::Check(args) => check::run(args.file, &args.places, out),
+        Verb::Restore(args) => restore::run(&args, out),
+        Verb::Backup(args) => backup::run(&args.file, socket.admin().await?, out).await,
     }
 }
 

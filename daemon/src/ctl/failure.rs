@@ -7,6 +7,8 @@ use hallpass_protocol::error::{ErrorCode, Refusal};
 use nix::sys::signal::Signal;
 use serde::Serialize;
 
+use crate::config::ConfigError;
+
 /// Exit statuses, after `sysexits.h` where it has one that fits.
 pub(super) mod status {
     pub(in crate::ctl) const REFUSED: u8 = 1;
@@ -35,6 +37,9 @@ pub(super) enum Failure {
     /// The answer could not be written.
     #[error("the answer could not be written: {0}; what was asked for is done")]
     Output(#[from] io::Error),
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// Something is not as it must be.
     #[error("{0}")]
     Surprise(String),
@@ -86,6 +91,7 @@ impl Failure {
             }
             Self::Refused(refusal) => Fault::of(refusal.code, message, refusal.retry_after_ms),
             Self::Usage(_) => Fault::usage(message),
+            Self::Config(_) => Fault { code: "config", class: "invalid", message, retry_after_ms: None },
             Self::Signal(_) | Self::Output(_) | Self::Surprise(_) | Self::Reported | Self::Start(_) => {
                 Fault::of(ErrorCode::Internal, message, None)
             }
@@ -109,6 +115,7 @@ impl Failure {
             Self::Refused(refusal) => of_code(refusal.code),
             Self::Reported => status::REFUSED,
             Self::Usage(_) => status::USAGE,
+            Self::Config(_) => status::CONFIG,
             Self::Signal(signal) => 128_u8.saturating_add(u8::try_from(*signal as i32).unwrap_or(0)),
             Self::Output(_) | Self::Surprise(_) | Self::Start(_) => status::INTERNAL,
         }

@@ -1,11 +1,15 @@
-//! The control command: it asks the daemon over its sockets and shows the answers. It knows neither store nor keys.
+//! The control command: it asks the daemon over its sockets and shows the answers. Of the store it knows files that
+//! no daemon has open, and of keys nothing.
 
 mod args;
+mod backup;
 mod calls;
+mod check;
 mod failure;
 mod import;
 mod input;
 mod render;
+mod restore;
 mod terminal;
 mod tour;
 mod usage;

@@ -184,6 +184,11 @@ mod tests {
             "key reseal --new-key -",
             "audit tail",
             "audit tail --count 3 --after 7",
+            "backup /var/backups/today.redb",
+            "check",
+            "restore today.redb --yes --state-dir /srv/hallpass --runtime-dir /run/hallpass",
+            "check today.redb",
+            "check --state-dir /srv/hallpass",
         ] {
             for line in [line.to_owned(), format!("{line} --json --socket /run/x.sock")] {
                 let cli = parse(&argv(&line)).unwrap_or_else(|rejected| panic!("{line}: {rejected:?}"));
@@ -324,9 +329,12 @@ mod tests {
     fn help_fits_a_small_terminal() {
         let shown = Cli::command().term_width(80).try_get_matches_from(["hallpass", "--help"]).unwrap_err();
         let help = shown.render().to_string();
-        assert!(help.lines().count() < 24, "{} lines:\n{help}", help.lines().count());
+        assert!(help.lines().count() < 28, "{} lines:\n{help}", help.lines().count());
         assert!(help.lines().all(|line| line.len() <= 80), "{help}");
-        for verb in ["status", "user", "login", "verify", "refresh", "revoke", "session", "key", "audit"] {
+        for verb in [
+            "status", "user", "login", "verify", "refresh", "revoke", "session", "key", "audit", "backup",
+            "check", "restore",
+        ] {
             let own: Vec<_> = help.lines().filter(|line| line.starts_with(&format!("  {verb} "))).collect();
             assert_eq!(own.len(), 1, "{verb} has one line:\n{help}");
         }

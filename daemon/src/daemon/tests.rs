@@ -1,4 +1,4 @@
-//! A change of the master key that a crash ends between any two of its steps: what lies in the key's place opens everything, and in the end one key
+//! Backups that take too long, and a change of the master key that a crash ends between any two of its steps: what lies in the key's place opens everything, and in the end one key
 //! does and the other does not.
 
 use super::*;
@@ -153,4 +153,50 @@ async fn a_key_that_cannot_be_put_in_its_place_changes_nothing() {
     opens(&dir, &token).await.unwrap();
     std::fs::remove_dir(&in_the_way).unwrap();
     opens(&dir, &token).await.unwrap();
+}
+
+/// A clock that goes on by itself and can be put forward, in microseconds.
+#[derive(Debug, Default)]
+struct Forward(std::sync::atomic::AtomicU64);
+
+impl TimeSource for Forward {
+    fn wall_micros(&self) -> u64 {
+        SystemTime.wall_micros() + self.steady_micros()
+    }
+
+    fn steady_micros(&self) -> u64 {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_backup_is_held_for_whoever_goes_on_with_it_and_not_for_long() {
+    let dir = TempDir::new().unwrap();
+    let clock = Arc::new(Forward::default());
+    let wait = |seconds: u64| clock.0.fetch_add(seconds * 1_000_000, std::sync::atomic::Ordering::Relaxed);
+    let time = Arc::clone(&clock) as Arc<dyn TimeSource>;
+    let daemon = Daemon::start(Parts { time, ..parts(&dir, None) }).await.unwrap();
+    let shared = &daemon.shared;
+    let begin = async || shared.backup_begin(daemon_itself()).await.map(|backup| backup.id);
+    let page = |id| {
+        let place = hallpass_protocol::admin::BackupPlace { id, table: 0, after: None };
+        shared.backup_page(&daemon_itself(), &place).map(drop)
+    };
+    let first = begin().await.unwrap();
+    for _ in 0..2 {
+        wait(25);
+        page(first).unwrap();
+        assert!(begin().await.is_err(), "one at a time");
+    }
+    wait(31);
+    let second = begin().await.expect("nobody went on with the first");
+    page(first).unwrap_err();
+    for _ in 0..70 {
+        wait(25);
+        page(second).unwrap();
+    }
+    wait(25);
+    wait(25);
+    page(second).expect_err("not longer than half an hour");
+    daemon.stop().await.unwrap();
 }

@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Start,
     /// Writes down that the database was opened again after its disk had failed.
     Reopen,
+    /// Writes down that somebody takes a copy of the database.
+    Backup,
     /// Brings a new key in.
     RotateKey {
         /// The key, sealed for the next place of its kind.

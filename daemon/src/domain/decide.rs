@@ -36,6 +36,7 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
         Command::Reseal(resealed) => reseal::reseal(resealed, case),
         Command::Start => Decision::done(Event::Start, Outcome::Done),
         Command::Reopen => Decision::done(Event::Reopen, Outcome::Done),
+        Command::Backup => Decision::done(Event::Backup, Outcome::Done),
     }
 }
 

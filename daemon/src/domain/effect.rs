@@ -338,6 +338,12 @@ events! {
     UserCode = "user.code";
     /// A user has another name.
     UserRename = "user.rename";
+    /// A backup took the place of the database, and ended everything that was given out.
+    Restore = "restore";
+    /// An older or another database was found in the place of the one that was last written; it ended everything that was given out.
+    Rollback = "rollback";
+    /// A copy of the database was begun.
+    Backup = "backup";
 }
 
 impl Decision {

@@ -25,7 +25,7 @@ pub(crate) fn ring_of(number: u16, root: [u8; 32], seed: [u8; 32], issuer: &str)
 }
 
 fn ring() -> KeyRing {
-    let keys = first_generation(&sealer(1, 2), Millis::default()).unwrap();
+    let keys = first_generation(&sealer(1, 2), 1, Millis::default()).unwrap();
     sealer(1, 2).open(&keys, "hallpass", Stamp(1)).unwrap()
 }
 
@@ -58,7 +58,7 @@ fn b16_a_right_session_with_a_wrong_mac_is_nothing() {
 
 #[test]
 fn sealed_keys_open_only_where_they_belong() {
-    let keys = first_generation(&sealer(1, 2), Millis::default()).unwrap();
+    let keys = first_generation(&sealer(1, 2), 1, Millis::default()).unwrap();
     let opens = |sealer: Sealer, keys: &[Key]| sealer.open(keys, "hallpass", Stamp(1)).is_ok();
     assert!(opens(sealer(1, 2), &keys));
     assert!(!opens(sealer(3, 2), &keys), "another master key");
@@ -72,7 +72,7 @@ fn sealed_keys_open_only_where_they_belong() {
 #[test]
 fn a_retired_key_still_verifies_and_its_successor_signs() {
     let sealer = sealer(1, 2);
-    let mut keys = first_generation(&sealer, Millis::default()).unwrap();
+    let mut keys = first_generation(&sealer, 1, Millis::default()).unwrap();
     let session = Subject::Session(SessionId::from_bytes([7; 16]));
     let old = sealer.open(&keys, "hallpass", Stamp(1)).unwrap().seal(session, MAC).unwrap();
     keys[0].state = KeyState::Retired(Millis::MAX);

@@ -12,7 +12,7 @@ pub(super) struct Head {
     /// The number of the newest entry; 0 before the first.
     pub(super) number: u64,
     /// Its hash.
-    hash: [u8; 32],
+    pub(super) hash: [u8; 32],
 }
 
 /// Whose call an entry tells of.
@@ -46,6 +46,21 @@ impl Head {
         record.hash = hash(self.number, &self.hash, &record);
         self.hash = record.hash;
         record
+    }
+
+    /// Goes on to an entry that is stored, and says what is wrong if it is not the next one of the chain.
+    pub(super) fn follow(&mut self, number: u64, record: &AuditRecord) -> Option<String> {
+        let (wanted, before) = (self.number + 1, self.hash);
+        (self.number, self.hash) = (number, record.hash);
+        if number != wanted {
+            Some(format!("after audit entry {} comes {number}", wanted - 1))
+        } else if record.hash != hash(number, &before, record) {
+            Some(format!(
+                "audit entry {number} does not follow from the one before it: one of the two was changed"
+            ))
+        } else {
+            None
+        }
     }
 }
 

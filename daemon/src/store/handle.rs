@@ -32,6 +32,19 @@ pub(super) struct Found {
     pub(super) head: Head,
 }
 
+impl Found {
+    /// Reads it.
+    pub(super) fn in_database(database: &Database, checksums: &Checksums) -> Result<Self, StoreError> {
+        let rows = Rows::of_snapshot(&database.begin_read()?, checksums)?;
+        Ok(Self {
+            keys: rows.keys()?,
+            master: rows.master()?,
+            mark: rows.mark()?,
+            head: Head::after(rows.last_audit()?),
+        })
+    }
+}
+
 impl Handle {
     /// Opens what lies there.
     pub(super) fn open(medium: Box<dyn Medium>) -> Result<(Self, Found), StoreError> {
@@ -95,7 +108,11 @@ impl Handle {
         }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    /// Does something with the database as long as it is open.
+    pub(super) fn with<T>(
+        &self,
+        act: impl FnOnce(&Database) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         act(database.as_ref().ok_or(StoreError::Closed)?)
     }
@@ -121,13 +138,6 @@ fn read(opening: Opening, medium: &dyn Medium) -> Result<(Database, Identity, Fo
 fn read_all(opening: Opening, medium: &dyn Medium) -> Result<(Database, Identity, Found), StoreError> {
     let database = opening(&builder()).map_err(|error| unopened(medium.path(), &error))?;
     let identity = read_identity(&database, medium.path())?;
-    let rows = Rows::of_snapshot(&database.begin_read()?, &Checksums::new(&identity.checksums))?;
-    let found = Found {
-        keys: rows.keys()?,
-        master: rows.master()?,
-        mark: rows.mark()?,
-        head: Head::after(rows.last_audit()?),
-    };
-    drop(rows);
+    let found = Found::in_database(&database, &Checksums::new(&identity.checksums))?;
     Ok((database, identity, found))
 }

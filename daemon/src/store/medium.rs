@@ -12,7 +12,7 @@ use super::StoreError;
 use crate::files;
 
 /// Bytes of the file that redb may keep in memory.
-const CACHE_BYTES: usize = 32 << 20;
+pub(super) const CACHE_BYTES: usize = 32 << 20;
 
 /// What a disk has room for that takes writes, in bytes: more than the usual batch.
 const ROOM: usize = 1 << 20;

@@ -2,6 +2,8 @@
 
 mod apply;
 mod chain;
+mod check;
+mod copy;
 mod facts;
 mod handle;
 mod medium;
@@ -12,14 +14,20 @@ pub(crate) mod order;
 mod queue;
 mod records;
 mod refusals;
+mod restore;
 mod rows;
 mod schema;
 mod snapshot;
+mod untouched;
+mod witness;
 mod writer;
 
+pub(crate) use check::{Report, check};
+pub(crate) use copy::{Copied, Copy};
 pub(crate) use facts::SWEEP_SESSIONS;
-pub(crate) use open::Store;
+pub(crate) use open::{Store, database_in};
 pub(crate) use records::{AuditRecord, Listed};
+pub(crate) use restore::{Lost, Restore, Restorer, TakenBack};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use writer::{Audience, Committed, Writer, WriterThread};
 
@@ -43,6 +51,12 @@ pub(crate) enum StoreError {
     /// The file is not laid out as this version knows it.
     #[error("{0}")]
     Layout(String),
+    /// A daemon that runs has it.
+    #[error("{0}")]
+    InUse(String),
+    /// A later version has made it.
+    #[error("{0}")]
+    Newer(String),
     /// A file beside the database failed.
     #[error("{what}: {source}")]
     File {
@@ -62,7 +76,7 @@ impl StoreError {
             Self::Database(error) => {
                 matches!(error, Io(_) | PreviousIo | DatabaseClosed | LockPoisoned(_))
             }
-            Self::Row(_) | Self::Layout(_) | Self::File { .. } => false,
+            Self::Row(_) | Self::Layout(_) | Self::InUse(_) | Self::Newer(_) | Self::File { .. } => false,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -11,15 +11,21 @@ use redb::{Database, ReadableDatabase, TableError};
 use tokio::sync::oneshot;
 
 use super::StoreError;
+use super::copy::Copied;
 use super::handle::{Found, Handle};
 use super::medium::{InFile, Medium};
-use super::records::{Identity, Mark, key_key};
+use super::records::{Anew, Identity, Mark, key_key};
+use super::restore::{Restorer, begin_anew};
 use super::rows::{Rows, identity};
-use super::schema::{Checksums, META_CUT_OFFS, META_IDENTITY, META_MARK, META_SCHEMA, SCHEMA, Table};
+use super::schema::{
+    Checksums, META_ANEW, META_CUT_OFFS, META_IDENTITY, META_MARK, META_SCHEMA, SCHEMA, Table,
+};
 use super::snapshot::Snapshot;
+use super::witness::Witness;
 use super::writer::{Audience, Parts, Writer, WriterThread};
 use crate::clock::Clock;
 use crate::domain::command::Policy;
+use crate::domain::effect::{Audit, Event};
 use crate::domain::keyset::Key;
 use crate::domain::reseal::Master;
 use crate::domain::revocation::CutOffs;
@@ -34,10 +40,17 @@ const UNFINISHED: &str = "hallpass.redb.new";
 /// The lock's name there. It holds the daemon's pid for people; the lock itself is the kernel's.
 const LOCK: &str = "lock";
 
+/// The database of a state directory.
+pub(crate) fn database_in(dir: &Path) -> PathBuf {
+    dir.join(DATABASE)
+}
+
 /// An open store. While it lives, no other daemon can open the same one.
 pub(crate) struct Store {
     handle: Arc<Handle>,
     found: Found,
+    /// Notes beside the database what was written last, where it lies in a directory.
+    witness: Option<Witness>,
     created: bool,
     _lock: Option<Flock<File>>,
 }
@@ -53,14 +66,14 @@ impl Store {
     pub(crate) fn open(
         dir: &Path,
         fresh: [u8; 48],
-        first_keys: impl FnOnce(&[u8; 16]) -> Result<Vec<Key>, StoreError>,
+        mut first_keys: impl FnMut(&[u8; 16], u16) -> Result<Vec<Key>, StoreError>,
     ) -> Result<Self, StoreError> {
         own_directory(dir)?;
         let lock = lock(dir)?;
-        let path = dir.join(DATABASE);
+        let path = database_in(dir);
         let created = !is_made(&path)?;
         if created {
-            make(dir, &path, fresh, first_keys)?;
+            make(dir, &path, fresh, |database| first_keys(database, 1))?;
         }
         // Opening for writing writes: what is not ours to open must be refused before. A file that was not closed cleanly can be read only once it is
         // repaired.
@@ -69,7 +82,9 @@ impl Store {
             Err(_) => Ok(()),
         });
         looked.unwrap_or_else(|_| Err(broken(&path)))?;
-        Self::on(Box::new(InFile(path)), created, Some(lock))
+        let mut store = Self::on(Box::new(InFile(path)), created, Some(lock))?;
+        store.settle(dir, first_keys)?;
+        Ok(store)
     }
 
     /// Opens the database that lies on this medium.
@@ -79,7 +94,27 @@ impl Store {
         lock: Option<Flock<File>>,
     ) -> Result<Self, StoreError> {
         let (handle, found) = Handle::open(medium)?;
-        Ok(Self { handle: Arc::new(handle), found, created, _lock: lock })
+        Ok(Self { handle: Arc::new(handle), found, witness: None, created, _lock: lock })
+    }
+
+    /// Finds out whether the database is the one that was last written here, and ends what a restore has begun.
+    fn settle(
+        &mut self,
+        dir: &Path,
+        mut first_keys: impl FnMut(&[u8; 16], u16) -> Result<Vec<Key>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let (identity, checksums) = (self.handle.identity(), self.handle.checksums());
+        if self.created {
+            Witness::forget(dir).map_err(StoreError::file("cannot remove the note of an audit chain"))?;
+        }
+        let witness = Witness::of(dir, identity);
+        self.found = self.handle.with(|database| {
+            distrust(database, &witness, checksums)?;
+            end_restore(database, checksums, |number| first_keys(&identity.database, number))?;
+            Found::in_database(database, checksums)
+        })?;
+        self.witness = Some(witness);
+        Ok(())
     }
 
     /// What identifies this database.
@@ -114,6 +149,11 @@ impl Store {
         self.handle.snapshot()
     }
 
+    /// One consistent state to copy, every table of it.
+    pub(crate) fn copied(&self) -> Result<Copied, StoreError> {
+        self.handle.with(Copied::open)
+    }
+
     /// The highest stamp that may ever have been given out.
     pub(crate) fn stamp_mark(&self) -> Stamp {
         self.found.mark.reserved
@@ -139,6 +179,7 @@ impl Store {
             audience,
             outage,
             head,
+            witness: self.witness.clone(),
             mark,
             floor: floor.max(mark.reserved),
         };
@@ -147,7 +188,7 @@ impl Store {
 }
 
 /// Makes the directory, or makes sure that nobody else can change what is in it.
-fn own_directory(dir: &Path) -> Result<(), StoreError> {
+pub(super) fn own_directory(dir: &Path) -> Result<(), StoreError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -164,7 +205,7 @@ fn own_directory(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Takes the lock of a state directory, or says who has it.
-fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
+pub(super) fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
     let path = dir.join(LOCK);
     let file = OpenOptions::new()
         .read(true)
@@ -183,7 +224,7 @@ fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
             writeln!(lock, "{}", std::process::id()).map_err(StoreError::file(what()))?;
             Ok(lock)
         }
-        Err((file, nix::errno::Errno::EWOULDBLOCK)) => Err(StoreError::Layout(format!(
+        Err((file, nix::errno::Errno::EWOULDBLOCK)) => Err(StoreError::InUse(format!(
             "the state directory {} is in use by another hallpassd{}; stop that one first, or give this one another --state-dir",
             dir.display(),
             holder(&file)
@@ -234,6 +275,41 @@ fn make(
     files::finish(&unfinished, path).map_err(StoreError::file(format!("cannot make {}", path.display())))
 }
 
+/// Ends everything that was given out on a database that is not the one that was last written.
+fn distrust(database: &Database, witness: &Witness, checksums: &Checksums) -> Result<(), StoreError> {
+    let rows = Rows::of_snapshot(&database.begin_read()?, checksums)?;
+    // One that was restored has begun anew already.
+    if rows.get::<Anew>(Table::Meta, META_ANEW)?.is_some() {
+        return Ok(());
+    }
+    let Some(mark) = witness.contradicts(&rows)? else { return Ok(()) };
+    tracing::error!(
+        "the database is older than what was last written here, or another one: every session is ended and new keys are made; find out who has replaced it, and use `hallpass restore` for that"
+    );
+    let news = Audit::new(Event::Rollback);
+    begin_anew(database, checksums, &news, mark, &Restorer::the_daemon())
+}
+
+/// Makes the keys of a database that was restored. A start that is killed before has changed nothing.
+fn end_restore(
+    database: &Database,
+    checksums: &Checksums,
+    first_keys: impl FnOnce(u16) -> Result<Vec<Key>, StoreError>,
+) -> Result<(), StoreError> {
+    let anew = Rows::of_snapshot(&database.begin_read()?, checksums)?.get::<Anew>(Table::Meta, META_ANEW)?;
+    let Some(Anew(number)) = anew else { return Ok(()) };
+    let keys = first_keys(number)?;
+    let txn = database.begin_write()?;
+    {
+        let mut rows = Rows::of_writer(&txn, checksums)?;
+        for key in keys {
+            rows.put(Table::Keys, &key_key(key.kind, key.number), &key)?;
+        }
+        rows.remove(Table::Meta, META_ANEW)?;
+    }
+    Ok(txn.commit()?)
+}
+
 /// What to say of a file that does not open.
 pub(super) fn unopened(path: &Path, error: &redb::DatabaseError) -> StoreError {
     StoreError::Layout(format!(
@@ -264,7 +340,7 @@ pub(super) fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Re
     match schema {
         Some(SCHEMA) => {}
         Some(newer) if newer > SCHEMA => {
-            return Err(StoreError::Layout(format!(
+            return Err(StoreError::Newer(format!(
                 "{} has schema {newer} and this hallpassd knows {SCHEMA}; it was left as it is; install the newer hallpassd",
                 path.display()
             )));

@@ -258,6 +258,10 @@ pub(super) struct Mark {
     pub(super) latest: Millis,
 }
 
+/// A database begins anew: its keys are to be made, with this number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Anew(pub(super) u16);
+
 /// What makes a database this one and no other.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Identity {
@@ -421,7 +425,7 @@ pub(crate) enum Listed {
     Key(String),
 }
 
-plain_record!(Mark, Identity, AuditRecord, NameRecord, Listed);
+plain_record!(Anew, Mark, Identity, AuditRecord, NameRecord, Listed);
 
 /// The key of a count of failures: hashed, so that a name somebody typed is neither stored nor of any length.
 pub(super) fn failures_key(key: &ThrottleKey) -> [u8; 16] {

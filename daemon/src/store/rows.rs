@@ -27,13 +27,16 @@ pub(super) type RawRow = (&'static str, Vec<u8>, Vec<u8>);
 /// The rows as the writer's transaction sees and changes them.
 pub(super) type WriterRows<'txn> = Rows<redb::Table<'txn, Bytes, Bytes>>;
 
+/// The rows as of a snapshot.
+pub(super) type SnapshotRows = Rows<ReadOnlyTable<Bytes, Bytes>>;
+
 /// The tables of one transaction, in the order of [`Table::ALL`].
 pub(super) struct Rows<T> {
     tables: [T; Table::ALL.len()],
     checksums: Checksums,
 }
 
-impl Rows<ReadOnlyTable<Bytes, Bytes>> {
+impl SnapshotRows {
     /// The rows as of a snapshot.
     pub(super) fn of_snapshot(txn: &ReadTransaction, checksums: &Checksums) -> Result<Self, StoreError> {
         let tables = open_all(|table| txn.open_table(table.definition()))?;
@@ -82,7 +85,8 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
         }
     }
 
-    fn decode<R: Record>(&self, table: Table, key: &[u8], row: &[u8]) -> Result<R, StoreError> {
+    /// The record of a row as it lies in a table.
+    pub(super) fn decode<R: Record>(&self, table: Table, key: &[u8], row: &[u8]) -> Result<R, StoreError> {
         let value = self.checksums.open(table, key, row)?;
         Ok(R::from_bytes(value).ok_or_else(|| bad_row(table, key))?)
     }
@@ -101,6 +105,15 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
             }
         }
         Ok(rows)
+    }
+
+    /// Every row of a table as it lies, in order.
+    pub(super) fn each(&self, table: Table, mut look: impl FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
+        for row in self.tables[table as usize].iter()? {
+            let (key, row) = row?;
+            look(key.value(), row.value());
+        }
+        Ok(())
     }
 
     /// How many rows a table has.

@@ -91,6 +91,9 @@ pub(super) const META_MASTER: &[u8] = b"master";
 /// The stamps that end many sessions at once.
 pub(super) const META_CUT_OFFS: &[u8] = b"cut_offs";
 
+/// The number that the next keys begin with, in a database that has none because it was restored. The daemon that opens it makes them.
+pub(super) const META_ANEW: &[u8] = b"anew";
+
 /// Length of a row's checksum in bytes.
 const CHECKSUM_BYTES: usize = 8;
 

@@ -21,6 +21,7 @@ use super::records::Mark;
 use super::refusals::{self, Kind, Refusals};
 use super::rows::{Rows, WriterRows};
 use super::schema::{META_MARK, Table};
+use super::witness::Witness;
 use super::{StoreError, facts};
 use crate::clock::Clock;
 use crate::domain::command::{ActiveKeys, Case, Command, Fresh, Policy};
@@ -88,6 +89,7 @@ pub(super) struct Parts {
     pub(super) audience: Arc<dyn Audience + Sync>,
     pub(super) outage: Outage,
     pub(super) head: Head,
+    pub(super) witness: Option<Witness>,
     pub(super) mark: Mark,
     /// Above every stamp that was ever given out.
     pub(super) floor: Stamp,
@@ -360,8 +362,15 @@ impl State {
             if batch.iter().any(|job| !job.permit.is_the_daemon()) {
                 self.writer.changed_at.store(self.parts.clock.now().as_u64(), Ordering::Relaxed);
             }
+            let is_marked = decided.mark != self.parts.mark;
             txn.commit().map_err(|error| StoreError::Unsettled(error.into()))?;
             (self.parts.head, self.parts.mark) = (decided.head, decided.mark);
+            if is_marked {
+                self.parts
+                    .witness
+                    .iter()
+                    .for_each(|witness| witness.note(&self.parts.head, &self.parts.mark));
+            }
         } else {
             txn.abort()?;
         }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use hallpass_protocol::admin::{
-    AddUser, Admin, AuditEntry, AuditTail, Code, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry,
-    RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, Admin, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, ImportReport, ImportUser,
+    KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, Context, Revoked, SessionInfo, SessionKind, SessionPage};
 use hallpass_protocol::codec::{End, WireCodec};
@@ -228,6 +228,21 @@ impl Admin for Asked {
         let given = new_key.map(|key| key.expose()[0]);
         self.note(format!("key_reseal {given:?}"));
         Ok(Reseal { master_key: "/somewhere/master.key".into(), done: given.is_none() })
+    }
+
+    async fn backup_begin(self, _: Call) -> Answer<Backup> {
+        self.note("backup_begin");
+        Ok(Backup { id: 7, tables: Vec::new() })
+    }
+
+    async fn backup_page(self, _: Call, request: BackupPlace) -> Answer<BackupPage> {
+        self.note(format!("backup_page {}", request.table));
+        Ok(BackupPage { rows: Vec::new(), last: true })
+    }
+
+    async fn backup_end(self, _: Call, id: u64) -> Answer<()> {
+        self.note(format!("backup_end {id}"));
+        Ok(())
     }
 
     async fn revocation_list(self, _: Call, after: Option<RevocationKey>) -> Answer<Vec<RevocationEntry>> {

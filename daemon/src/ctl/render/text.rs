@@ -59,7 +59,7 @@ pub(super) fn neutral_json(json: &str) -> String {
 }
 
 /// A moment as RFC 3339 in UTC, to the second.
-pub(super) fn moment(at: Millis) -> String {
+pub(in crate::ctl) fn moment(at: Millis) -> String {
     let at = Duration::from_secs(at.as_secs());
     if at > LAST { LATER.into() } else { humantime::format_rfc3339_seconds(UNIX_EPOCH + at).to_string() }
 }

@@ -150,7 +150,7 @@ impl House {
 
     pub(super) fn try_start(&mut self) -> Result<Ms, StoreError> {
         let store = match &self.place {
-            Place::Dir(dir) => Store::open(&dir.path().join("state"), [7; 48], |_| Ok(keys()))?,
+            Place::Dir(dir) => Store::open(&dir.path().join("state"), [7; 48], |_, _| Ok(keys()))?,
             Place::Disk(disk) => Store::on(Box::new(disk.clone()), false, None)?,
         };
         let floor = store.time_floor();

@@ -34,7 +34,7 @@ impl Audience for Faulty {
 #[test]
 fn nobody_hears_of_a_fault_before_the_board_is_closed() {
     let dir = TempDir::new().unwrap();
-    let store = Store::open(&dir.path().join("state"), [7; 48], |_| Ok(keys())).unwrap();
+    let store = Store::open(&dir.path().join("state"), [7; 48], |_, _| Ok(keys())).unwrap();
     let clock = Arc::new(Clock::starting_at(Arc::new(Manual::new()), 0));
     let (audience, (stopped, _)) = (Arc::new(Faulty::default()), oneshot::channel());
     let (writer, thread) =

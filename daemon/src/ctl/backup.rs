@@ -1,0 +1,138 @@
+//! Copies the database of a running daemon into a file, page by page out of one state that the daemon holds meanwhile.
+//!
+//! The file is written here and not by the daemon, which cannot write where an administrator can.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hallpass_client::admin::{AdminClient, Backup, BackupPlace};
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use nix::sys::signal::Signal;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::failure::Failure;
+use super::render::Out;
+use super::render::text::neutral;
+use crate::store::{self, Copy, StoreError};
+
+/// How often the progress is shown, and after how long first.
+const SHOW_EVERY: Duration = Duration::from_millis(500);
+
+#[derive(Serialize)]
+struct BackupView<'a> {
+    file: &'a str,
+    rows: u64,
+    bytes: u64,
+}
+
+/// Makes the copy. A signal breaks it off, and leaves nothing behind.
+pub(super) async fn run(file: &Path, admin: AdminClient, out: &mut Out<'_>) -> Result<(), Failure> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Start)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Start)?;
+    let (rows, bytes) = tokio::select! {
+        made = make(file, &admin) => made?,
+        _ = interrupt.recv() => return Err(Failure::Signal(Signal::SIGINT)),
+        _ = terminate.recv() => return Err(Failure::Signal(Signal::SIGTERM)),
+    };
+    let name = file.display().to_string();
+    if out.json {
+        return Ok(out.object(&BackupView { file: &name, rows, bytes })?);
+    }
+    let name = neutral(&name);
+    writeln!(out.to, "Wrote {name}: {rows} rows, {bytes} bytes.")?;
+    Ok(writeln!(out.to, "Keep it as safe as the database, and apart from the master key.")?)
+}
+
+async fn make(file: &Path, admin: &AdminClient) -> Result<(u64, u64), Failure> {
+    let copy = Copy::begin(file).map_err(failed)?;
+    let backup = admin.backup_begin().await?;
+    let copied = fill(copy, &backup, admin).await;
+    // What is not let go of now goes by itself; the copy is what counts.
+    let _ = admin.backup_end(backup.id).await;
+    let (copy, rows) = copied?;
+    let whole = copy.close().map_err(failed)?;
+    let bytes = whole.lies_at().metadata()?.len();
+    let report = store::check(whole.lies_at()).map_err(failed)?;
+    if let Some(fault) = report.faults.first() {
+        let why = format!(
+            "the database is damaged, and so was its copy, which was not kept: {fault}; stop the daemon and run `hallpass check`"
+        );
+        return Err(Failure::surprise(why));
+    }
+    whole.finish().map_err(failed)?;
+    Ok((rows, bytes))
+}
+
+async fn fill(mut copy: Copy, backup: &Backup, admin: &AdminClient) -> Result<(Copy, u64), Failure> {
+    let all = backup.tables.iter().map(|table| table.rows).sum();
+    let mut progress = Progress::new(all);
+    for (number, table) in backup.tables.iter().enumerate() {
+        let mut after = None;
+        let mut rows = 0;
+        loop {
+            let place =
+                BackupPlace { id: backup.id, table: u32::try_from(number).unwrap_or(u32::MAX), after };
+            let page = admin.backup_page(place).await?;
+            copy.take(number, &table.name, &page.rows).map_err(failed)?;
+            rows += page.rows.len() as u64;
+            progress.moved(page.rows.len() as u64);
+            match page.rows.into_iter().next_back() {
+                Some((key, _)) if !page.last => after = Some(key),
+                _ => break,
+            }
+        }
+        if rows != table.rows {
+            let (name, wanted) = (&table.name, table.rows);
+            return Err(Failure::surprise(format!(
+                "table {name} has {wanted} rows and {rows} arrived; nothing was kept; make the backup again"
+            )));
+        }
+    }
+    Ok((copy, progress.done))
+}
+
+/// What a file that does not serve is answered with.
+pub(super) fn failed(error: StoreError) -> Failure {
+    match error {
+        StoreError::InUse(why) => Refusal::because(ErrorCode::Unavailable, why).into(),
+        StoreError::Layout(why) | StoreError::Newer(why) => {
+            Refusal::because(ErrorCode::InvalidRequest, why).into()
+        }
+        error => Failure::surprise(error),
+    }
+}
+
+/// A line on the terminal that says how far it is, for as long as it lives.
+struct Progress {
+    all: u64,
+    done: u64,
+    shown: Instant,
+    is_shown: bool,
+}
+
+impl Progress {
+    fn new(all: u64) -> Self {
+        Self { all, done: 0, shown: Instant::now(), is_shown: false }
+    }
+
+    fn moved(&mut self, rows: u64) {
+        self.done += rows;
+        if self.shown.elapsed() < SHOW_EVERY || !io::stderr().is_terminal() {
+            return;
+        }
+        (self.shown, self.is_shown) = (Instant::now(), true);
+        let percent = self.done.saturating_mul(100).checked_div(self.all).unwrap_or(100);
+        // A terminal that is gone does not need to know.
+        let _ = write!(io::stderr(), "\r{} of {} rows, {percent} %", self.done, self.all);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_shown {
+            let _ = writeln!(io::stderr());
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Checks a database file that no daemon has open, and says what it found.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::backup::failed;
+use super::failure::Failure;
+use super::render::Out;
+use super::render::text::neutral;
+use crate::daemon_main::Where;
+use crate::store::{self, Report};
+
+/// What was found. The field names are a promise.
+#[derive(Serialize)]
+struct CheckView<'a> {
+    file: &'a str,
+    sound: bool,
+    users: u64,
+    sessions: u64,
+    audit_entries: u64,
+    faults: &'a [String],
+    more_faults: u64,
+}
+
+/// Checks the file that was named, or the database that a daemon of these places would open.
+pub(super) fn run(file: Option<PathBuf>, places: &Where, out: &mut Out<'_>) -> Result<(), Failure> {
+    let file = match file {
+        Some(file) => file,
+        None => store::database_in(&places.parts()?.state_dir),
+    };
+    let report = store::check(&file).map_err(failed)?;
+    show(&file, &report, out)?;
+    if report.is_sound() { Ok(()) } else { Err(Failure::Reported) }
+}
+
+fn show(file: &Path, report: &Report, out: &mut Out<'_>) -> io::Result<()> {
+    let name = file.display().to_string();
+    let Report { users, sessions, audit_entries, faults, more } = report;
+    if out.json {
+        return out.object(&CheckView {
+            file: &name,
+            sound: report.is_sound(),
+            users: *users,
+            sessions: *sessions,
+            audit_entries: *audit_entries,
+            faults,
+            more_faults: *more,
+        });
+    }
+    let name = neutral(&name);
+    writeln!(out.to, "{name}: {users} users, {sessions} sessions, {audit_entries} audit entries.")?;
+    if report.is_sound() {
+        return writeln!(out.to, "Structure, rows, indexes, keys and the audit chain are as they must be.");
+    }
+    said(report, out)?;
+    writeln!(out.to, "The file was left as it is. Next: keep it, and `hallpass restore` a backup.")
+}
+
+/// The faults, one a line.
+pub(super) fn said(report: &Report, out: &mut Out<'_>) -> io::Result<()> {
+    for fault in &report.faults {
+        writeln!(out.to, "  fault: {}", neutral(fault))?;
+    }
+    if report.more > 0 {
+        writeln!(out.to, "  and {} more", report.more)?;
+    }
+    Ok(())
+}
