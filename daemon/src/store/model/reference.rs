@@ -236,7 +236,8 @@ impl Reference {
             }
             looked_at += 1;
             let forgets = session.cookie && session.over.is_none();
-            session.due = if forgets { session.idle_end } else { session.end };
+            let was_used = session.over.is_none() && now < session.idle_end;
+            session.due = if forgets || was_used { session.idle_end } else { session.end };
             session.due > now
         });
         looked_at
