@@ -10,13 +10,13 @@ use hallpass_protocol::auth::{
     OpenSession, PublishedKeys, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken,
     SessionPage, Verified, Verify,
 };
-use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::limits::REQUEST_DEADLINE;
 use hallpass_protocol::paths;
 use hallpass_protocol::secret::Token;
 
 use crate::attempt::new_attempt;
 use crate::calls::{AuthCalls, answer};
+use crate::coalesce::Carrier;
 use crate::error::Error;
 use crate::link::{Link, Repeat};
 
@@ -30,6 +30,7 @@ pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Client {
     link: Arc<Link<AuthCalls>>,
+    carrier: Arc<Carrier>,
     deadline: Duration,
 }
 
@@ -45,8 +46,7 @@ impl Client {
     /// # Errors
     /// [`Error::Unreachable`] if nobody answers there, [`Error::SentAway`] if whoever does will not serve this caller.
     pub async fn connect(path: impl Into<PathBuf>) -> Result<Self, Error> {
-        let link = Link::open(path.into()).await?;
-        Ok(Self { link: Arc::new(link), deadline: DEFAULT_DEADLINE })
+        Ok(Self::over(Link::open(path.into()).await?))
     }
 
     /// Connects to the daemon where it is by default: `$HALLPASS_SOCKET` alone if that is set, else the host's, else the user's own.
@@ -54,8 +54,13 @@ impl Client {
     /// # Errors
     /// As for [`Client::connect`]; the error names every place that was tried.
     pub async fn connect_default() -> Result<Self, Error> {
-        let link = Link::open_first(paths::auth_sockets()).await?;
-        Ok(Self { link: Arc::new(link), deadline: DEFAULT_DEADLINE })
+        Ok(Self::over(Link::open_first(paths::auth_sockets()).await?))
+    }
+
+    fn over(link: Link<AuthCalls>) -> Self {
+        let link = Arc::new(link);
+        let carrier = Arc::new(Carrier::new(Arc::clone(&link)));
+        Self { link, carrier, deadline: DEFAULT_DEADLINE }
     }
 
     /// The same connection, with this much time for each call in all, connecting anew included: 10 s by default, 60 s at most.
@@ -86,29 +91,31 @@ impl Client {
     }
 
     /// Checks a session or access token and says whose it is, with the roles they have now.
+    ///
+    /// Calls that are made at the same time travel together, as one message to the daemon.
     pub async fn verify(&self, token: Token, needs: Needs) -> Result<Identity, Error> {
-        self.ask(Verify { token, needs, context: None }).await
+        self.verify_stamped(Verify { token, needs, context: None }).await.map(|verified| verified.identity)
     }
 
     /// The same, saying where the request came from: where the daemon binds sessions to devices, another device is asked to prove
     /// the user again.
     pub async fn verify_from(&self, token: Token, needs: Needs, context: Context) -> Result<Identity, Error> {
-        self.ask(Verify { token, needs, context: Some(context) }).await
+        let verify = Verify { token, needs, context: Some(context) };
+        self.verify_stamped(verify).await.map(|verified| verified.identity)
     }
 
-    async fn ask(&self, verify: Verify) -> Result<Identity, Error> {
-        let request = || AuthRequest::Verify { request: verify.clone() };
-        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Verify)).await
+    /// Checks many tokens at once, for a gateway that holds a batch of them: each has its own outcome, in the order of the requests.
+    ///
+    /// # Errors
+    /// An error of the whole says that the daemon could not be asked, or refused to be. Nothing is known of any token then.
+    pub async fn verify_many(&self, requests: Vec<Verify>) -> Result<Vec<Result<Identity, Error>>, Error> {
+        let outcomes = self.carrier.verify_many(self.deadline, requests).await?;
+        Ok(outcomes.into_iter().map(|outcome| outcome.map(|verified| verified.identity)).collect())
     }
 
     /// Checks a token and says what it takes to answer the same again without asking.
     pub(crate) async fn verify_stamped(&self, verify: Verify) -> Result<Verified, Error> {
-        let request = || AuthRequest::VerifyMany { requests: vec![verify.clone()] };
-        let mut answers = self
-            .link
-            .call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::VerifyMany))
-            .await?;
-        Ok(answers.pop().unwrap_or_else(|| Err(Refusal::new(ErrorCode::Internal)))?)
+        self.carrier.verify(self.deadline, verify).await
     }
 
     /// Exchanges a refresh token for the next one and a fresh access token.

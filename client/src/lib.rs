@@ -36,6 +36,7 @@ pub mod admin;
 mod attempt;
 mod calls;
 mod client;
+mod coalesce;
 mod connection;
 mod csrf;
 mod dial;
@@ -52,7 +53,7 @@ pub use error::Error;
 pub use hallpass_protocol::auth::{
     ChangePassword, Context, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Needs, OpenSession,
     PublishedKeys, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionInfo,
-    SessionKind, SessionPage, UserRef,
+    SessionKind, SessionPage, UserRef, Verify,
 };
 pub use hallpass_protocol::error::{ErrorClass, ErrorCode, Refusal};
 pub use hallpass_protocol::id::{BadId, DeviceId, SessionId, UserId};

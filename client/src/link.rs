@@ -74,12 +74,22 @@ impl<C: Calls> Link<C> {
         request: impl Fn() -> C::Request,
         answer: impl Fn(C::Response) -> Option<Answer<T>>,
     ) -> Result<T, Error> {
-        let sent = Sent::default();
-        let deadline = Instant::now() + limit;
-        let response = match timeout_at(deadline, self.ask(deadline, repeat, &sent, request)).await {
+        self.call_until(Instant::now() + limit, &Sent::default(), repeat, request, answer).await
+    }
+
+    /// The same until `deadline`, saying in `sent` when the daemon may have heard of it.
+    pub(crate) async fn call_until<T>(
+        &self,
+        deadline: Instant,
+        sent: &Sent,
+        repeat: Repeat,
+        request: impl Fn() -> C::Request,
+        answer: impl Fn(C::Response) -> Option<Answer<T>>,
+    ) -> Result<T, Error> {
+        let response = match timeout_at(deadline, self.ask(deadline, repeat, sent, request)).await {
             Ok(response) => response?,
             Err(_) if sent.get() => return Err(Error::NoAnswer),
-            Err(_) => return Err(Error::unreachable(C::SERVICE, &self.path, io::ErrorKind::TimedOut.into())),
+            Err(_) => return Err(self.unreachable(io::ErrorKind::TimedOut.into())),
         };
         let mixed_up = || Err(Refusal::because(ErrorCode::Internal, "the daemon answered another call"));
         Ok(answer(response).unwrap_or_else(mixed_up)?)
@@ -114,11 +124,7 @@ impl<C: Calls> Link<C> {
                 return Err(self.lost());
             }
             if last {
-                return Err(Error::unreachable(
-                    C::SERVICE,
-                    &self.path,
-                    io::ErrorKind::ConnectionReset.into(),
-                ));
+                return Err(self.unreachable(io::ErrorKind::ConnectionReset.into()));
             }
             last = true;
         }
@@ -139,8 +145,14 @@ impl<C: Calls> Link<C> {
         connecting.await
     }
 
-    fn lost(&self) -> Error {
+    /// What a caller is told whose request may have been heard when its connection broke.
+    pub(crate) fn lost(&self) -> Error {
         Error::Lost { path: self.path.clone() }
+    }
+
+    /// What a caller is told whose request was certainly not heard.
+    pub(crate) fn unreachable(&self, error: io::Error) -> Error {
+        Error::unreachable(C::SERVICE, &self.path, error)
     }
 }
 

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hallpass_protocol::admin::{
-    AddUser, Admin, AdminRequest, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, ImportReport,
-    ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo,
-    UserPage,
+    AddUser, Admin, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, ImportReport, ImportUser,
+    KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
 use hallpass_protocol::error::{ErrorCode, Refusal};
@@ -35,11 +34,6 @@ use crate::store::{AuditRecord, Listed};
 pub(crate) struct AdminService {
     shared: Arc<Shared>,
     caller: Arc<Principal>,
-}
-
-/// No administrator's call is frequent enough to be worth answering in place.
-pub(crate) fn is_cheap(_: &AdminRequest) -> bool {
-    false
 }
 
 impl Admin for AdminService {

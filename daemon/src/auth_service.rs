@@ -8,9 +8,9 @@ mod verifying;
 use std::sync::Arc;
 
 use hallpass_protocol::auth::{
-    Answer, Auth, AuthRequest, ChangePassword, Grant, GrantedTokens, Hello, Identity, ListSessions, Login,
-    OpenSession, PublishedKeys, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken,
-    SessionPage, Verified, Verify,
+    Answer, Auth, AuthRequest, AuthResponse, ChangePassword, Grant, GrantedTokens, Hello, Identity,
+    ListSessions, Login, OpenSession, PublishedKeys, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked,
+    ServiceToken, SessionPage, Verified, Verify,
 };
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::jws::{AccessClaims, jti};
@@ -19,7 +19,7 @@ use hallpass_protocol::time::Millis;
 use hallpass_protocol::token::{Subject, TokenKind};
 use tarpc::context as call;
 
-use crate::connection::guarded;
+use crate::connection::{guarded, guarded_at_once};
 use crate::domain::command::{Command, RefreshCommand};
 use crate::domain::effect::{GrantPlan, Outcome, Tokens};
 use crate::domain::policy::{Operation, Permit, Principal, admit};
@@ -32,17 +32,6 @@ use crate::shared::Shared;
 pub(crate) struct AuthService {
     shared: Arc<Shared>,
     caller: Arc<Principal>,
-}
-
-/// Calls that only read memory, which are answered where they arrive.
-pub(crate) fn is_cheap(request: &AuthRequest) -> bool {
-    matches!(
-        request,
-        AuthRequest::Verify { .. }
-            | AuthRequest::VerifyMany { .. }
-            | AuthRequest::Hello { .. }
-            | AuthRequest::Jwks { .. }
-    )
 }
 
 impl Auth for AuthService {
@@ -95,11 +84,7 @@ impl Auth for AuthService {
     }
 
     async fn jwks(self, _: call::Context) -> Answer<PublishedKeys> {
-        guarded(async {
-            let _permit = admit(&self.caller, Operation::Jwks)?;
-            Ok(self.shared.keys.ring().published().clone())
-        })
-        .await
+        guarded(async { self.answer_jwks() }).await
     }
 
     async fn verify_many(self, _: call::Context, requests: Vec<Verify>) -> Answer<Vec<Answer<Verified>>> {
@@ -111,6 +96,26 @@ impl AuthService {
     /// The service for this caller.
     pub(crate) fn new(shared: Arc<Shared>, caller: Arc<Principal>) -> Self {
         Self { shared, caller }
+    }
+
+    /// Answers calls that only read memory; everything else is given back.
+    pub(crate) fn answer_at_once(&self, request: AuthRequest) -> Result<AuthResponse, AuthRequest> {
+        Ok(match request {
+            AuthRequest::Verify { request } => {
+                AuthResponse::Verify(guarded_at_once(|| self.answer_verify(&request)))
+            }
+            AuthRequest::VerifyMany { requests } => {
+                AuthResponse::VerifyMany(guarded_at_once(|| self.answer_verify_many(&requests)))
+            }
+            AuthRequest::Hello {} => AuthResponse::Hello(guarded_at_once(|| self.answer_hello())),
+            AuthRequest::Jwks {} => AuthResponse::Jwks(guarded_at_once(|| self.answer_jwks())),
+            other => return Err(other),
+        })
+    }
+
+    fn answer_jwks(&self) -> Answer<PublishedKeys> {
+        let _permit = admit(&self.caller, Operation::Jwks)?;
+        Ok(self.shared.keys.ring().published().clone())
     }
 
     fn answer_hello(&self) -> Answer<Hello> {

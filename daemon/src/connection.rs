@@ -15,22 +15,25 @@ use hallpass_protocol::limits::{FRAME_DEADLINE, REQUESTS_IN_FLIGHT};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tarpc::server::{BaseChannel, Channel, Config, Serve};
-use tarpc::{ClientMessage, RequestName, Response};
+use tarpc::{ClientMessage, Request, RequestName, Response};
 use tokio::net::UnixStream;
-use tokio::task::coop::{poll_proceed, unconstrained};
+use tokio::task::coop::poll_proceed;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::codec::Framed;
 use tokio_util::sync::CancellationToken;
 
+/// Answers are written once they come to so many bytes, so that the caller can read them while the next are made.
+const WRITE_AT: usize = 4 * 1024;
+
 /// Serves calls on a connection that has said hello, until either side ends it. When the daemon stops, what is under way is still answered.
 ///
-/// What `is_cheap` names is answered at once, in the order it came. Everything else is waited for beside it, so that a login does not hold up
-/// the verifications behind it.
+/// What `at_once` answers is answered in the order it came. What it gives back is waited for beside that, so that a login does not hold up the
+/// verifications behind it.
 pub(crate) async fn serve<S>(
     stream: UnixStream,
     max_frame: usize,
     service: S,
-    is_cheap: fn(&S::Req) -> bool,
+    at_once: impl Fn(S::Req) -> Result<S::Resp, S::Req>,
     stop: CancellationToken,
 ) where
     S: Serve + Clone,
@@ -38,7 +41,9 @@ pub(crate) async fn serve<S>(
     S::Resp: Serialize,
 {
     let codec = WireCodec::<ClientMessage<S::Req>, Response<S::Resp>>::new(End::Server, max_frame);
-    let transport = Timed::new(Framed::new(stream, codec));
+    let mut frames = Framed::new(stream, codec);
+    frames.set_backpressure_boundary(WRITE_AT);
+    let transport = Prompt { inner: Timed::new(frames), at_once };
     // Every request under way has room for its answer. One that was taken back is under way no longer, yet its answer may still take up room.
     let config = Config { pending_response_buffer: REQUESTS_IN_FLIGHT };
     let channel = BaseChannel::new(config, transport).max_concurrent_requests(REQUESTS_IN_FLIGHT);
@@ -49,20 +54,13 @@ pub(crate) async fn serve<S>(
             Some(()) = under_way.next() => {}
             () = stop.cancelled(), if under_way.is_empty() => break,
             request = requests.next() => match request {
-                Some(Ok(request)) if is_cheap(&request.get().message) => {
-                    let mut answer = Box::pin(request.execute(service.clone()));
-                    // Outside the task's budget the only thing to wait for is room for the answer. Only this task makes room, so it goes on.
-                    if unconstrained(&mut answer).now_or_never().is_none() {
-                        under_way.push(answer);
-                    }
-                }
-                Some(Ok(request)) => under_way.push(Box::pin(request.execute(service.clone()))),
+                Some(Ok(request)) => under_way.push(request.execute(service.clone())),
                 Some(Err(error)) => return tracing::debug!(%error, "a connection ended because of what was on it"),
                 None => return,
             },
         }
     }
-    // The last answers wait to be written; one more look at the connection writes them. A request that comes with it is not begun.
+    // The last answers wait to be written; one more look at the connection writes them. A request that comes with it is not waited for.
     let _ = requests.next().now_or_never();
 }
 
@@ -71,6 +69,77 @@ pub(crate) async fn guarded<T>(call: impl Future<Output = Answer<T>>) -> Answer<
     // Nothing the call touches is used again after a panic but what locks and transactions keep whole.
     let outcome = std::panic::AssertUnwindSafe(call).catch_unwind().await;
     outcome.unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Internal)))
+}
+
+/// The same for a call that waits for nothing.
+pub(crate) fn guarded_at_once<T>(call: impl FnOnce() -> Answer<T>) -> Answer<T> {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
+    outcome.unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Internal)))
+}
+
+/// A transport that answers by itself what needs no waiting. What it costs tarpc to keep track of a request is more than most of them cost.
+struct Prompt<T, F> {
+    inner: T,
+    at_once: F,
+}
+
+impl<T: Unpin, F> Unpin for Prompt<T, F> {}
+
+impl<T, F, Req, Resp> Stream for Prompt<T, F>
+where
+    T: Stream<Item = io::Result<ClientMessage<Req>>> + Sink<Response<Resp>, Error = io::Error> + Unpin,
+    F: Fn(Req) -> Result<Resp, Req>,
+{
+    type Item = io::Result<ClientMessage<Req>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            // No request is read that there is no room to answer.
+            if let Err(error) = ready!(this.inner.poll_ready_unpin(cx)) {
+                return Poll::Ready(Some(Err(error)));
+            }
+            let Request { context, id, message } = match ready!(this.inner.poll_next_unpin(cx)) {
+                Some(Ok(ClientMessage::Request(request))) => request,
+                other => return Poll::Ready(other),
+            };
+            match (this.at_once)(message) {
+                Ok(answer) => {
+                    let response = Response { request_id: id, message: Ok(answer) };
+                    if let Err(error) = this.inner.start_send_unpin(response) {
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                }
+                Err(message) => {
+                    let request = Request { context, id, message };
+                    return Poll::Ready(Some(Ok(ClientMessage::Request(request))));
+                }
+            }
+        }
+    }
+}
+
+impl<T, F, Resp> Sink<Response<Resp>> for Prompt<T, F>
+where
+    T: Sink<Response<Resp>, Error = io::Error> + Unpin,
+{
+    type Error = io::Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.inner.poll_ready_unpin(cx)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, item: Response<Resp>) -> io::Result<()> {
+        self.inner.start_send_unpin(item)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.inner.poll_flush_unpin(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.inner.poll_close_unpin(cx)
+    }
 }
 
 /// A transport on which no frame may take long: neither one that comes in byte by byte, nor one that the other side does not read.
@@ -274,8 +343,37 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
+    async fn e9_what_is_answered_at_once_waits_for_room_and_the_rest_goes_on() {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        let codec = WireCodec::<ClientMessage<String>, Response<String>>::new(End::Server, 1 << 20);
+        let at_once = |request: String| if request == "pass" { Err(request) } else { Ok(request) };
+        let mut prompt = Prompt { inner: Timed::new(Framed::new(far, codec)), at_once };
+        let request = |message: &str| {
+            let request = Request { context: tarpc::context::current(), id: 7, message: message.to_owned() };
+            let bytes = hallpass_protocol::codec::encode(&ClientMessage::Request(request)).unwrap();
+            [u32::try_from(bytes.len()).unwrap().to_be_bytes().to_vec(), bytes].concat()
+        };
+        near.write_all(&request("echo")).await.unwrap();
+        near.write_all(&request("pass")).await.unwrap();
+        let Some(Ok(ClientMessage::Request(passed))) = prompt.next().await else { panic!("no request") };
+        assert_eq!(passed.message, "pass", "the one before it was answered and goes no further");
+        prompt.flush().await.unwrap();
+        assert!(near.read(&mut [0; 64]).await.unwrap() > 4);
+        // Whoever asks on and reads nothing is not read from any more, however much it has asked.
+        let (mut asked, large) = (0, request(&"x".repeat(10_000)));
+        while let Ok(written) = near.try_write(&large[asked % large.len()..]) {
+            asked += written;
+            assert!(prompt.next().now_or_never().is_none());
+            tokio::task::yield_now().await;
+            assert!(asked < 10 << 20, "it is read from for ever");
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
     async fn a_panic_is_an_answer() {
         let panics = guarded(async { if true { panic!("on purpose") } else { Ok(()) } });
         assert_eq!(panics.await.unwrap_err().code, ErrorCode::Internal);
+        let panics = guarded_at_once(|| if true { panic!("on purpose") } else { Ok(()) });
+        assert_eq!(panics.unwrap_err().code, ErrorCode::Internal);
     }
 }

@@ -17,8 +17,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin_service::{self, AdminService};
-use crate::auth_service::{self, AuthService};
+use crate::admin_service::AdminService;
+use crate::auth_service::AuthService;
 use crate::board::{self, Board, BoardError, LeaseThread};
 use crate::caller::{Callers, Peer, daemon_itself};
 use crate::clock::{Clock, TimeSource};
@@ -369,12 +369,14 @@ impl Door {
         }
         match service {
             Service::Auth => {
-                let service = AuthService::new(self.shared, caller).serve();
-                connection::serve(stream, AUTH_FRAME, service, auth_service::is_cheap, self.stop).await;
+                let service = AuthService::new(self.shared, caller);
+                let at_once = |request| service.answer_at_once(request);
+                connection::serve(stream, AUTH_FRAME, service.clone().serve(), at_once, self.stop).await;
             }
             Service::Admin => {
                 let service = AdminService::new(self.shared, caller).serve();
-                connection::serve(stream, ADMIN_FRAME, service, admin_service::is_cheap, self.stop).await;
+                // No administrator's call is frequent enough to be worth answering in place.
+                connection::serve(stream, ADMIN_FRAME, service, Err, self.stop).await;
             }
         }
     }

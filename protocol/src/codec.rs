@@ -99,20 +99,20 @@ impl<In: DeserializeOwned, Out> Decoder for WireCodec<In, Out> {
         if src.len() < LENGTH_BYTES + length {
             return Ok(None);
         }
-        src.advance(LENGTH_BYTES);
-        let mut frame = src.split_to(length);
+        let frame = &mut src[LENGTH_BYTES..LENGTH_BYTES + length];
         let value = match self.end {
-            End::Server => with_bounded_deadline(&frame).and_then(|request| match request {
+            End::Server => with_bounded_deadline(frame).and_then(|request| match request {
                 Some(mut shortened) => {
                     let value = decode(&shortened);
                     shortened.zeroize();
                     value
                 }
-                None => decode(&frame),
+                None => decode(frame),
             }),
-            End::Client => decode(&frame),
+            End::Client => decode(frame),
         };
         frame.zeroize();
+        src.advance(LENGTH_BYTES + length);
         Ok(Some(value?))
     }
 }
@@ -120,19 +120,23 @@ impl<In: DeserializeOwned, Out> Decoder for WireCodec<In, Out> {
 impl<In, Out: Serialize> Encoder<Out> for WireCodec<In, Out> {
     type Error = io::Error;
 
+    /// Writes straight into the buffer: a value of its own for every frame would cost more than the encoding.
     fn encode(&mut self, value: Out, dst: &mut BytesMut) -> io::Result<()> {
-        let mut bytes = encode(&value)?;
-        let outcome = match u32::try_from(bytes.len()) {
-            Ok(length) if bytes.len() <= self.max_frame => {
-                dst.reserve(LENGTH_BYTES + bytes.len());
-                dst.put_u32(length);
-                dst.put_slice(&bytes);
-                Ok(())
+        let start = dst.len();
+        dst.put_u32(0);
+        let encoded = bincode::serde::encode_into_std_write(&value, &mut dst.writer(), config());
+        let length = dst.len() - start - LENGTH_BYTES;
+        let fault = match (encoded, u32::try_from(length)) {
+            (Err(error), _) => CodecError::from(error).into(),
+            (Ok(_), Ok(header)) if length <= self.max_frame => {
+                dst[start..start + LENGTH_BYTES].copy_from_slice(&header.to_be_bytes());
+                return Ok(());
             }
-            _ => Err(oversize(bytes.len(), self.max_frame)),
+            _ => oversize(length, self.max_frame),
         };
-        bytes.zeroize();
-        outcome
+        dst[start..].zeroize();
+        dst.truncate(start);
+        Err(fault)
     }
 }
 

@@ -28,16 +28,13 @@ pub(crate) async fn verify(client: &Client, token: &str) -> Result<String, Error
     client.verify(Token::new(token.to_owned()), Needs::default()).await.map(|identity| identity.name)
 }
 
-/// Asks for so many verifications at once, each by a task of its own, and says how many came back with the right answer.
-async fn verify_at_once(client: &Client, count: usize) -> usize {
-    let asking = (0..count).map(|number| {
+/// Asks so often at once, each by a task of its own, and says how many were answered.
+async fn ask_at_once(client: &Client, count: usize) -> usize {
+    let asking = (0..count).map(|_| {
         let client = client.clone();
-        tokio::spawn(async move {
-            let token = format!("hps_{number}");
-            verify(&client, &token).await.is_ok_and(|name| name == token)
-        })
+        tokio::spawn(async move { client.hello().await.is_ok() })
     });
-    join_all(asking).await.into_iter().filter(|right| matches!(right, Ok(true))).count()
+    join_all(asking).await.into_iter().filter(|answered| matches!(answered, Ok(true))).count()
 }
 
 #[tokio::test]
@@ -47,7 +44,7 @@ async fn sixty_four_calls_are_under_way_at_once_on_one_connection() {
     let barrier = Arc::new(Barrier::new(64));
     fake.will((0..64).map(|_| Act::Meet(Arc::clone(&barrier))));
     let client = Client::connect(fake.socket()).await.unwrap();
-    assert_eq!(verify_at_once(&client, 64).await, 64);
+    assert_eq!(ask_at_once(&client, 64).await, 64);
     assert_eq!(fake.connections(), 1);
 }
 
@@ -57,7 +54,7 @@ async fn callers_wait_rather_than_be_refused_for_asking_too_much_at_once() {
     let barrier = Arc::new(Barrier::new(96));
     fake.will((0..480).map(|_| Act::Meet(Arc::clone(&barrier))));
     let client = Client::connect(fake.socket()).await.unwrap();
-    assert_eq!(verify_at_once(&client, 480).await, 480);
+    assert_eq!(ask_at_once(&client, 480).await, 480);
 }
 
 #[tokio::test]
@@ -99,7 +96,7 @@ async fn no_answer_in_time_is_an_unknown_outcome() {
     assert_eq!((error.code(), error.class()), (ErrorCode::Unknown, ErrorClass::Retry));
     // The connection is as good as before, and its other clones keep their own deadline.
     verify(&client, "hps_b").await.unwrap();
-    assert_eq!(fake.calls(), ["verify", "verify"]);
+    assert_eq!(fake.calls(), ["verify_many", "verify_many"]);
     assert_eq!(fake.connections(), 1);
 }
 
@@ -117,7 +114,7 @@ async fn what_is_too_large_is_not_sent_and_harms_nobody_else() {
     let error = client.login(login(&"x".repeat(20 * 1024))).await.unwrap_err();
     assert_eq!((error.code(), error.class()), (ErrorCode::InvalidRequest, ErrorClass::Invalid));
     verify(&client, "hps_a").await.unwrap();
-    assert_eq!(fake.calls(), ["verify"]);
+    assert_eq!(fake.calls(), ["verify_many"]);
     assert_eq!(fake.connections(), 1);
 }
 
@@ -147,5 +144,5 @@ async fn every_call_has_its_own_answer() {
     let one = hallpass_client::Revoke::Session(grant.session_id);
     assert_eq!(client.revoke(one).await.unwrap().sessions, 1);
     assert_eq!(client.jwks().await.unwrap().jwks, r#"{"keys":[]}"#);
-    assert_eq!(fake.calls(), ["hello", "login", "verify", "sessions", "revoke", "jwks"]);
+    assert_eq!(fake.calls(), ["hello", "login", "verify_many", "sessions", "revoke", "jwks"]);
 }

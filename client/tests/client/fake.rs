@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use hallpass_client::{
-    AttemptId, ChangePassword, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Millis,
+    AttemptId, ChangePassword, ErrorCode, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Millis,
     OpenSession, PublishedKeys, Reauthenticate, RedeemCode, Refresh, Refusal, Revoke, Revoked, ServiceToken,
     SessionId, SessionKind, SessionPage, Stamp, Token, UserId,
 };
@@ -35,6 +35,8 @@ pub(crate) enum Act {
     Refuse(Refusal),
     /// Never answers.
     Ignore,
+    /// Answers no more than so many verifications of a message.
+    First(usize),
     /// Closes the connection instead of answering.
     HangUp,
     /// Closes every connection and the listener instead of answering, as a daemon that is killed.
@@ -47,6 +49,7 @@ struct Script {
     acts: Mutex<VecDeque<Act>>,
     calls: Mutex<Vec<&'static str>>,
     attempts: Mutex<Vec<Option<AttemptId>>>,
+    messages: Mutex<Vec<Vec<String>>>,
     connections: Mutex<usize>,
     dying: Notify,
 }
@@ -130,6 +133,11 @@ impl Fake {
         self.script.attempts.lock().expect("no test has panicked").clone()
     }
 
+    /// The tokens of each message of verifications that has come, in order.
+    pub(crate) fn messages(&self) -> Vec<Vec<String>> {
+        self.script.messages.lock().expect("no test has panicked").clone()
+    }
+
     /// How many connections have been accepted.
     pub(crate) fn connections(&self) -> usize {
         *self.script.connections.lock().expect("no test has panicked")
@@ -154,14 +162,20 @@ pub(crate) struct Hand {
 impl Hand {
     /// Notes the call and does with it what was said.
     pub(crate) async fn play(&self, call: &'static str) -> Answer<()> {
+        self.play_part(call).await.map(|_| ())
+    }
+
+    /// The same, and says how much of it is to be answered.
+    async fn play_part(&self, call: &'static str) -> Answer<usize> {
         self.script.calls.lock().expect("no test has panicked").push(call);
         let act = self.script.acts.lock().expect("no test has panicked").pop_front();
         match act {
-            None => return Ok(()),
+            None => return Ok(usize::MAX),
             Some(Act::Meet(barrier)) => {
                 barrier.wait().await;
-                return Ok(());
+                return Ok(usize::MAX);
             }
+            Some(Act::First(count)) => return Ok(count),
             Some(Act::Refuse(refusal)) => return Err(refusal),
             Some(Act::Ignore) => {}
             Some(Act::HangUp) => self.hang_up.notify_one(),
@@ -267,13 +281,21 @@ impl Auth for Hand {
     }
 
     async fn verify_many(self, _: Context, requests: Vec<Verify>) -> Answer<Vec<Answer<Verified>>> {
-        self.play("verify_many").await?;
-        let verified = |request: Verify| {
-            let identity = identity(request.token.expose());
-            Ok(Verified { identity, stamp: Stamp(1), life: Stamp(1), touch_after: Millis::MAX })
-        };
-        Ok(requests.into_iter().map(verified).collect())
+        let tokens = requests.iter().map(|request| request.token.expose().to_owned()).collect();
+        self.script.messages.lock().expect("no test has panicked").push(tokens);
+        let first = self.play_part("verify_many").await?;
+        Ok(requests.iter().take(first).map(|request| verified(request.token.expose())).collect())
     }
+}
+
+/// A token that begins like this one is refused.
+pub(crate) const BAD: &str = "hps_bad";
+
+fn verified(token: &str) -> Answer<Verified> {
+    if token.starts_with(BAD) {
+        return Err(Refusal::new(ErrorCode::InvalidToken));
+    }
+    Ok(Verified { identity: identity(token), stamp: Stamp(1), life: Stamp(1), touch_after: Millis::MAX })
 }
 
 /// An identity that bears the token's text as its name, so that mixed-up answers show.

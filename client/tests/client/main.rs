@@ -3,6 +3,7 @@
 #[cfg(feature = "admin")]
 mod administering;
 mod asking;
+mod coalescing;
 mod fake;
 mod reaching;
 mod renewing;

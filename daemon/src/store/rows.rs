@@ -1,5 +1,7 @@
 //! Reading and writing rows by what they mean. The same reads serve a snapshot and the writer's open transaction.
 
+use std::sync::OnceLock;
+
 use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::time::{Millis, Stamp};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, WriteTransaction};
@@ -32,15 +34,29 @@ pub(super) type SnapshotRows = Rows<ReadOnlyTable<Bytes, Bytes>>;
 
 /// The tables of one transaction, in the order of [`Table::ALL`].
 pub(super) struct Rows<T> {
-    tables: [T; Table::ALL.len()],
+    tables: [OnceLock<T>; Table::ALL.len()],
+    /// What opens a table that is not yet: most reads need few of them, and to open one costs more than to read a row of it.
+    later: Option<Later<T>>,
     checksums: Checksums,
 }
 
+struct Later<T> {
+    txn: ReadTransaction,
+    open: fn(&ReadTransaction, Table) -> Result<T, StoreError>,
+}
+
 impl SnapshotRows {
-    /// The rows as of a snapshot.
+    /// The rows as of a snapshot. A table that is missing is told of now.
     pub(super) fn of_snapshot(txn: &ReadTransaction, checksums: &Checksums) -> Result<Self, StoreError> {
         let tables = open_all(|table| txn.open_table(table.definition()))?;
-        Ok(Self { tables, checksums: checksums.clone() })
+        Ok(Self { tables, later: None, checksums: checksums.clone() })
+    }
+
+    /// The same, with each table opened when it is read.
+    pub(super) fn opened_as_read(txn: ReadTransaction, checksums: &Checksums) -> Self {
+        let later = Later { txn, open: |txn, table| Ok(txn.open_table(table.definition())?) };
+        let tables = [const { OnceLock::new() }; Table::ALL.len()];
+        Self { tables, later: Some(later), checksums: checksums.clone() }
     }
 }
 
@@ -48,38 +64,57 @@ impl<'txn> WriterRows<'txn> {
     /// The rows as the writer's transaction sees and changes them.
     pub(super) fn of_writer(txn: &'txn WriteTransaction, checksums: &Checksums) -> Result<Self, StoreError> {
         let tables = open_all(|table| txn.open_table(table.definition()))?;
-        Ok(Self { tables, checksums: checksums.clone() })
+        Ok(Self { tables, later: None, checksums: checksums.clone() })
+    }
+
+    fn table_mut(&mut self, table: Table) -> Result<&mut redb::Table<'txn, Bytes, Bytes>, StoreError> {
+        self.tables[table as usize].get_mut().ok_or_else(|| missing(table))
     }
 
     /// Writes a row.
     pub(super) fn put(&mut self, table: Table, key: &[u8], value: &impl Record) -> Result<(), StoreError> {
         let row = self.checksums.seal(table, key, value.to_bytes());
-        self.tables[table as usize].insert(key, row.as_slice())?;
+        self.table_mut(table)?.insert(key, row.as_slice())?;
         Ok(())
     }
 
     /// Removes a row, if there is one.
     pub(super) fn remove(&mut self, table: Table, key: &[u8]) -> Result<(), StoreError> {
-        self.tables[table as usize].remove(key)?;
+        self.table_mut(table)?.remove(key)?;
         Ok(())
     }
 }
 
 fn open_all<T, E: Into<StoreError>>(
     mut open: impl FnMut(Table) -> Result<T, E>,
-) -> Result<[T; Table::ALL.len()], StoreError> {
-    let mut opened = Vec::with_capacity(Table::ALL.len());
+) -> Result<[OnceLock<T>; Table::ALL.len()], StoreError> {
+    let mut tables = [const { OnceLock::new() }; Table::ALL.len()];
     for table in Table::ALL {
-        debug_assert_eq!(table as usize, opened.len(), "Table::ALL is in the order of the enum");
-        opened.push(open(table).map_err(Into::into)?);
+        tables[table as usize] = OnceLock::from(open(table).map_err(Into::into)?);
     }
-    opened.try_into().map_err(|_| StoreError::Layout("a table is missing".into()))
+    Ok(tables)
+}
+
+fn missing(table: Table) -> StoreError {
+    StoreError::Layout(format!("the table {} is missing", table.name()))
+}
+
+impl<T> Rows<T> {
+    fn table(&self, table: Table) -> Result<&T, StoreError> {
+        let place = &self.tables[table as usize];
+        if let Some(open) = place.get() {
+            return Ok(open);
+        }
+        let Later { txn, open } = self.later.as_ref().ok_or_else(|| missing(table))?;
+        let opened = open(txn, table)?;
+        Ok(place.get_or_init(|| opened))
+    }
 }
 
 impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
     /// A row, checked and decoded.
     pub(super) fn get<R: Record>(&self, table: Table, key: &[u8]) -> Result<Option<R>, StoreError> {
-        match self.tables[table as usize].get(key)? {
+        match self.table(table)?.get(key)? {
             None => Ok(None),
             Some(row) => self.decode(table, key, row.value()).map(Some),
         }
@@ -96,7 +131,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
     pub(super) fn all(&self) -> Result<Vec<RawRow>, StoreError> {
         let mut rows = Vec::new();
         for table in Table::ALL {
-            for row in self.tables[table as usize].iter()? {
+            for row in self.table(table)?.iter()? {
                 let (key, value) = row?;
                 if (table, key.value()) != (Table::Meta, super::schema::META_SCHEMA) {
                     self.checksums.open(table, key.value(), value.value())?;
@@ -109,7 +144,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
 
     /// Every row of a table as it lies, in order.
     pub(super) fn each(&self, table: Table, mut look: impl FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
-        for row in self.tables[table as usize].iter()? {
+        for row in self.table(table)?.iter()? {
             let (key, row) = row?;
             look(key.value(), row.value());
         }
@@ -118,7 +153,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
 
     /// How many rows a table has.
     pub(super) fn len(&self, table: Table) -> Result<u64, StoreError> {
-        Ok(self.tables[table as usize].len()?)
+        Ok(self.table(table)?.len()?)
     }
 
     /// A user.
@@ -176,7 +211,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
         let first = pair(user.as_bytes(), &after.map_or([0; 16], |id| *id.as_bytes()));
         let last = pair(user.as_bytes(), &[u8::MAX; 16]);
         let mut ids = Vec::new();
-        for row in self.tables[Table::OfUser as usize].range::<&[u8]>(first.as_slice()..=last.as_slice())? {
+        for row in self.table(Table::OfUser)?.range::<&[u8]>(first.as_slice()..=last.as_slice())? {
             let (key, value) = row?;
             self.decode::<()>(Table::OfUser, key.value(), value.value())?;
             let id = trailing_id(Table::OfUser, key.value())?;
@@ -195,7 +230,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
     ) -> Result<Vec<(Millis, Session)>, StoreError> {
         let last = pair(&now.as_u64().to_be_bytes(), &[u8::MAX; 16]);
         let mut due = Vec::new();
-        for row in self.tables[Table::Due as usize].range::<&[u8]>(..=last.as_slice())?.take(most) {
+        for row in self.table(Table::Due)?.range::<&[u8]>(..=last.as_slice())?.take(most) {
             let (key, value) = row?;
             self.decode::<()>(Table::Due, key.value(), value.value())?;
             let (at, _) =
@@ -214,7 +249,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
         }
         // Identifiers begin with the time they were made at, so what was opened later lies behind.
         let first = SessionId::new(Millis::from_u64(stamp.0 / 1000 + 1), [0; 10]);
-        let later = self.tables[Table::Hot as usize].range::<&[u8]>(first.as_bytes().as_slice()..)?;
+        let later = self.table(Table::Hot)?.range::<&[u8]>(first.as_bytes().as_slice()..)?;
         later.map(|row| row.map(|_| 1).map_err(StoreError::from)).sum()
     }
 
@@ -226,7 +261,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
     ) -> Result<Vec<(ListedAt, Listed)>, StoreError> {
         let first = after.map_or_else(Vec::new, |(stamp, place)| listed_key(stamp, place.saturating_add(1)));
         let mut entries = Vec::new();
-        for row in self.tables[Table::Revocations as usize].range::<&[u8]>(first.as_slice()..)?.take(most) {
+        for row in self.table(Table::Revocations)?.range::<&[u8]>(first.as_slice()..)?.take(most) {
             let (key, value) = row?;
             let bad = || bad_row(Table::Revocations, key.value());
             let (stamp, place) = key.value().split_first_chunk::<8>().ok_or_else(bad)?;
@@ -241,7 +276,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
     pub(super) fn users_after(&self, after: Option<&str>, most: usize) -> Result<Vec<User>, StoreError> {
         let mut users = Vec::new();
         let first = after.unwrap_or_default().as_bytes();
-        for row in self.tables[Table::Names as usize].range::<&[u8]>(first..)? {
+        for row in self.table(Table::Names)?.range::<&[u8]>(first..)? {
             let (key, value) = row?;
             if Some(key.value()) == after.map(str::as_bytes) {
                 continue;
@@ -266,7 +301,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
     /// every row is come by.
     pub(super) fn old_failures(&self, at: &Moment, most: usize) -> Result<Vec<[u8; 16]>, StoreError> {
         let from = failures_key(&ThrottleKey::Credential(at.stamp.0.to_string()));
-        let table = &self.tables[Table::Failures as usize];
+        let table = self.table(Table::Failures)?;
         let ahead = table.range::<&[u8]>(from.as_slice()..)?;
         let behind = table.range::<&[u8]>(..from.as_slice())?;
         let mut old = Vec::new();
@@ -294,7 +329,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
     /// Every key, sealed.
     pub(super) fn keys(&self) -> Result<Vec<Key>, StoreError> {
         let mut keys = Vec::new();
-        for row in self.tables[Table::Keys as usize].iter()? {
+        for row in self.table(Table::Keys)?.iter()? {
             let (key, value) = row?;
             keys.push(self.decode(Table::Keys, key.value(), value.value())?);
         }
@@ -308,7 +343,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
 
     /// The newest audit entry and its number, if there is any.
     pub(super) fn last_audit(&self) -> Result<Option<(u64, AuditRecord)>, StoreError> {
-        match self.tables[Table::Audit as usize].last()? {
+        match self.table(Table::Audit)?.last()? {
             None => Ok(None),
             Some((key, value)) => self.audit_entry(key.value(), value.value()).map(Some),
         }
@@ -322,7 +357,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
     ) -> Result<Vec<(u64, AuditRecord)>, StoreError> {
         let first = number.saturating_add(1).to_be_bytes();
         let mut entries = Vec::new();
-        for row in self.tables[Table::Audit as usize].range::<&[u8]>(first.as_slice()..)?.take(most) {
+        for row in self.table(Table::Audit)?.range::<&[u8]>(first.as_slice()..)?.take(most) {
             let (key, value) = row?;
             entries.push(self.audit_entry(key.value(), value.value())?);
         }

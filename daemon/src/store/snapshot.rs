@@ -2,7 +2,7 @@
 
 use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::time::Millis;
-use redb::{ReadOnlyTable, ReadTransaction, ReadableDatabase};
+use redb::{ReadOnlyTable, ReadableDatabase};
 
 use super::StoreError;
 use super::records::{AuditRecord, Listed};
@@ -33,8 +33,7 @@ pub(crate) struct Counts {
 
 impl Snapshot {
     pub(super) fn open(database: &redb::Database, checksums: &Checksums) -> Result<Self, StoreError> {
-        let txn: ReadTransaction = database.begin_read()?;
-        Ok(Self { rows: Rows::of_snapshot(&txn, checksums)? })
+        Ok(Self { rows: Rows::opened_as_read(database.begin_read()?, checksums) })
     }
 
     /// What there is to know of a session.
