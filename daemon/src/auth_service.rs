@@ -98,18 +98,18 @@ impl AuthService {
         Self { shared, caller }
     }
 
-    /// Answers calls that only read memory; everything else is given back.
-    pub(crate) fn answer_at_once(&self, request: AuthRequest) -> Result<AuthResponse, AuthRequest> {
-        Ok(match request {
+    /// Answers calls that only read memory, and nothing else.
+    pub(crate) fn answer_at_once(&self, request: &AuthRequest) -> Option<AuthResponse> {
+        Some(match request {
             AuthRequest::Verify { request } => {
-                AuthResponse::Verify(guarded_at_once(|| self.answer_verify(&request)))
+                AuthResponse::Verify(guarded_at_once(|| self.answer_verify(request)))
             }
             AuthRequest::VerifyMany { requests } => {
-                AuthResponse::VerifyMany(guarded_at_once(|| self.answer_verify_many(&requests)))
+                AuthResponse::VerifyMany(guarded_at_once(|| self.answer_verify_many(requests)))
             }
             AuthRequest::Hello {} => AuthResponse::Hello(guarded_at_once(|| self.answer_hello())),
             AuthRequest::Jwks {} => AuthResponse::Jwks(guarded_at_once(|| self.answer_jwks())),
-            other => return Err(other),
+            _ => return None,
         })
     }
 

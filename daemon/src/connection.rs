@@ -27,13 +27,13 @@ const WRITE_AT: usize = 4 * 1024;
 
 /// Serves calls on a connection that has said hello, until either side ends it. When the daemon stops, what is under way is still answered.
 ///
-/// What `at_once` answers is answered in the order it came. What it gives back is waited for beside that, so that a login does not hold up the
+/// What `at_once` answers is answered in the order it came. What it does not is waited for beside that, so that a login does not hold up the
 /// verifications behind it.
 pub(crate) async fn serve<S>(
     stream: UnixStream,
     max_frame: usize,
     service: S,
-    at_once: impl Fn(S::Req) -> Result<S::Resp, S::Req>,
+    at_once: impl Fn(&S::Req) -> Option<S::Resp>,
     stop: CancellationToken,
 ) where
     S: Serve + Clone,
@@ -88,7 +88,7 @@ impl<T: Unpin, F> Unpin for Prompt<T, F> {}
 impl<T, F, Req, Resp> Stream for Prompt<T, F>
 where
     T: Stream<Item = io::Result<ClientMessage<Req>>> + Sink<Response<Resp>, Error = io::Error> + Unpin,
-    F: Fn(Req) -> Result<Resp, Req>,
+    F: Fn(&Req) -> Option<Resp>,
 {
     type Item = io::Result<ClientMessage<Req>>;
 
@@ -103,14 +103,14 @@ where
                 Some(Ok(ClientMessage::Request(request))) => request,
                 other => return Poll::Ready(other),
             };
-            match (this.at_once)(message) {
-                Ok(answer) => {
+            match (this.at_once)(&message) {
+                Some(answer) => {
                     let response = Response { request_id: id, message: Ok(answer) };
                     if let Err(error) = this.inner.start_send_unpin(response) {
                         return Poll::Ready(Some(Err(error)));
                     }
                 }
-                Err(message) => {
+                None => {
                     let request = Request { context, id, message };
                     return Poll::Ready(Some(Ok(ClientMessage::Request(request))));
                 }
@@ -346,7 +346,7 @@ mod tests {
     async fn e9_what_is_answered_at_once_waits_for_room_and_the_rest_goes_on() {
         let (mut near, far) = UnixStream::pair().unwrap();
         let codec = WireCodec::<ClientMessage<String>, Response<String>>::new(End::Server, 1 << 20);
-        let at_once = |request: String| if request == "pass" { Err(request) } else { Ok(request) };
+        let at_once = |request: &String| (request != "pass").then(|| request.clone());
         let mut prompt = Prompt { inner: Timed::new(Framed::new(far, codec)), at_once };
         let request = |message: &str| {
             let request = Request { context: tarpc::context::current(), id: 7, message: message.to_owned() };

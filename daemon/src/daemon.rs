@@ -370,13 +370,13 @@ impl Door {
         match service {
             Service::Auth => {
                 let service = AuthService::new(self.shared, caller);
-                let at_once = |request| service.answer_at_once(request);
+                let at_once = |request: &_| service.answer_at_once(request);
                 connection::serve(stream, AUTH_FRAME, service.clone().serve(), at_once, self.stop).await;
             }
             Service::Admin => {
                 let service = AdminService::new(self.shared, caller).serve();
                 // No administrator's call is frequent enough to be worth answering in place.
-                connection::serve(stream, ADMIN_FRAME, service, Err, self.stop).await;
+                connection::serve(stream, ADMIN_FRAME, service, |_| None, self.stop).await;
             }
         }
     }
