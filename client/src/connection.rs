@@ -13,9 +13,9 @@ use hallpass_protocol::limits::REQUESTS_IN_FLIGHT;
 use tarpc::client::{Channel, Config, NewClient, RpcError};
 use tarpc::{ClientMessage, Response, ServerError, context};
 use tokio::net::UnixStream;
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::codec::Framed;
+use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
 use crate::error::Error;
@@ -41,17 +41,14 @@ pub(crate) enum CallError {
 /// One open connection. Clones share it, and it closes when the last is gone.
 pub(crate) struct Connection<C: Calls> {
     channel: Channel<Outgoing<C::Request>, C::Response>,
-    dispatch: AbortHandle,
+    /// Cancelled when nobody serves the connection any more.
+    ended: CancellationToken,
     broken: Arc<AtomicBool>,
 }
 
 impl<C: Calls> Clone for Connection<C> {
     fn clone(&self) -> Self {
-        Self {
-            channel: self.channel.clone(),
-            dispatch: self.dispatch.clone(),
-            broken: Arc::clone(&self.broken),
-        }
+        Self { channel: self.channel.clone(), ended: self.ended.clone(), broken: Arc::clone(&self.broken) }
     }
 }
 
@@ -77,14 +74,22 @@ impl<C: Calls> Connection<C> {
         config.max_in_flight_requests = IN_FLIGHT;
         config.pending_request_buffer = IN_FLIGHT;
         let NewClient { client: channel, dispatch } = tarpc::client::new(config, transport);
-        Self { channel, dispatch: tokio::spawn(dispatch).abort_handle(), broken: Arc::default() }
+        let ended = CancellationToken::new();
+        let guard = ended.clone().drop_guard();
+        let serving = async move {
+            let _guard = guard;
+            // However it ended, its callers hear of it.
+            let _ = dispatch.await;
+        };
+        tokio::spawn(serving);
+        Self { channel, ended, broken: Arc::default() }
     }
 
     /// Whether the connection was still good when last looked at.
     ///
     /// A caller learns that it broke a little before the task that serves it has ended, so the two are looked at separately.
     pub(crate) fn is_alive(&self) -> bool {
-        !self.broken.load(Ordering::Acquire) && !self.dispatch.is_finished()
+        !self.broken.load(Ordering::Acquire) && !self.ended.is_cancelled()
     }
 
     /// Asks, and waits for the answer until `deadline`, which the daemon is told as well.
@@ -95,7 +100,13 @@ impl<C: Calls> Connection<C> {
     ) -> Result<C::Response, CallError> {
         let mut context = context::current();
         context.deadline = deadline.into_std();
-        self.channel.call(context, request).await.map_err(|error| match error {
+        let outcome = tokio::select! {
+            biased;
+            outcome = self.channel.call(context, request) => outcome,
+            // A request that is handed over just when nobody takes requests any more is neither refused nor answered.
+            () = self.ended.cancelled() => Err(RpcError::Shutdown),
+        };
+        outcome.map_err(|error| match error {
             RpcError::Shutdown | RpcError::Channel(_) => {
                 self.broken.store(true, Ordering::Release);
                 CallError::Broken

@@ -103,17 +103,13 @@ where
                 Some(Ok(ClientMessage::Request(request))) => request,
                 other => return Poll::Ready(other),
             };
-            match (this.at_once)(&message) {
-                Some(answer) => {
-                    let response = Response { request_id: id, message: Ok(answer) };
-                    if let Err(error) = this.inner.start_send_unpin(response) {
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                }
-                None => {
-                    let request = Request { context, id, message };
-                    return Poll::Ready(Some(Ok(ClientMessage::Request(request))));
-                }
+            let Some(answer) = (this.at_once)(&message) else {
+                let request = Request { context, id, message };
+                return Poll::Ready(Some(Ok(ClientMessage::Request(request))));
+            };
+            let response = Response { request_id: id, message: Ok(answer) };
+            if let Err(error) = this.inner.start_send_unpin(response) {
+                return Poll::Ready(Some(Err(error)));
             }
         }
     }
