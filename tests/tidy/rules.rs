@@ -23,6 +23,7 @@ const TOP_LEVEL: &[&str] = &[
     "LICENSE-MIT",
     "README.md",
     "SECURITY.md",
+    "bench",
     "client",
     "clippy.toml",
     "daemon",
