@@ -26,20 +26,3 @@ impl Config {
         Ok(self)
     }
 }
-
-impl AppConfig {
-    fn check(&self) -> Result<(), ConfigError> {
-        let name = &self.name;
-        if self.uids.is_empty() && self.gids.is_empty() && self.users.is_empty() && self.groups.is_empty() {
-            return Err(ConfigError::new(format!(
-                "no process could be the app {name:?}; give it users, uids, groups or gids"
-            )));
-        }
-        if self.audiences.as_ref().is_some_and(Vec::is_empty) {
-            return Err(ConfigError::new(format!(
-                "the app {name:?} has no audience, so no token could be made for it; name one, or leave out audiences for its own name"
-            )));
-        }
-        Ok(())
-    }
-}

@@ -1,5 +1,7 @@
 //! Settings: the defaults, and what is said of wrong ones.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
