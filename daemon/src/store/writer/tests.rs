@@ -1,6 +1,7 @@
 //! What callers hear of a fault, and when.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use tempfile::TempDir;
 

@@ -1,0 +1,183 @@
+//! What a batch comes to: each command decided in turn, its effects and its audit entry written, nothing committed yet.
+
+use std::time::Duration;
+
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::time::{Millis, Stamp};
+
+use super::{Committed, Job, State};
+use crate::domain::command::{ActiveKeys, Case, Command};
+use crate::domain::decide::decide;
+use crate::domain::effect::{Audit, Decision, Effect, Outcome};
+use crate::domain::keyset::{self, Key};
+use crate::domain::raise::raised;
+use crate::domain::time::Moment;
+use crate::store::apply::apply;
+use crate::store::chain::{Head, Who};
+use crate::store::records::Mark;
+use crate::store::refusals::{self, Kind};
+use crate::store::rows::WriterRows;
+use crate::store::schema::{META_MARK, Table};
+use crate::store::{StoreError, facts};
+
+/// How far stamps are reserved ahead, so that few transactions have to write the mark. Time is written down as often.
+const RESERVE: Duration = Duration::from_secs(10);
+/// How old the time on disk may be where something is written anyway. What a crash makes of it decides how long a retry is taken for one.
+const PRECISION: Duration = Duration::from_secs(1);
+/// How many stamps are reserved where they are that far ahead of the clock already.
+const RESERVE_AT_LEAST: u64 = 4096;
+
+/// What a batch came to, before it is committed.
+pub(super) struct Decided {
+    pub(super) outcomes: Vec<Result<Outcome, Refusal>>,
+    pub(super) head: Head,
+    pub(super) mark: Mark,
+    pub(super) changed: bool,
+    pub(super) committed: Committed,
+}
+
+impl Decided {
+    /// Writes what one decision asks for.
+    fn write(
+        &mut self,
+        rows: &mut WriterRows<'_>,
+        decision: &Decision,
+        at: &Moment,
+    ) -> Result<(), StoreError> {
+        apply(rows, &decision.effects, at)?;
+        self.committed
+            .raises
+            .extend(decision.effects.iter().filter_map(raised).map(|raise| (raise, at.stamp)));
+        self.changed |= decision.effects.iter().any(|effect| !matches!(effect, Effect::SayAgain(_)));
+        if decision.effects.iter().any(|effect| matches!(effect, Effect::PutKey(_) | Effect::RemoveKey(..))) {
+            self.committed.keys = Some(rows.keys()?);
+        }
+        Ok(())
+    }
+
+    /// Writes an audit entry.
+    fn tell(
+        &mut self,
+        rows: &mut WriterRows<'_>,
+        audit: Audit,
+        outcome: &str,
+        who: &Who<'_>,
+        at: &Moment,
+    ) -> Result<(), StoreError> {
+        let record = self.head.link(audit, outcome, who, at);
+        self.changed = true;
+        rows.put(Table::Audit, &self.head.number.to_be_bytes(), &record)
+    }
+}
+
+impl State {
+    pub(super) fn decide_all(
+        &mut self,
+        rows: &mut WriterRows<'_>,
+        batch: &[Job],
+    ) -> Result<Decided, StoreError> {
+        let mut decided = Decided {
+            outcomes: Vec::with_capacity(batch.len()),
+            head: self.parts.head,
+            mark: self.parts.mark,
+            changed: false,
+            committed: Committed::default(),
+        };
+        let mut keys = active(&rows.keys()?)?;
+        for job in batch {
+            let at = self.next_moment();
+            let facts = match facts::load(rows, &job.command, &keys, &at) {
+                Ok(facts) => facts,
+                Err(StoreError::Row(error)) => {
+                    tracing::error!(%error, "a command needs a row that cannot be read; it was not done");
+                    decided.outcomes.push(Err(Refusal::because(ErrorCode::Internal, error.to_string())));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let case = Case {
+                permit: &job.permit,
+                facts: &facts,
+                policy: &self.parts.policy,
+                fresh: &job.fresh,
+                at: &at,
+            };
+            let mut decision = decide(&job.command, &case);
+            decided.write(rows, &decision, &at)?;
+            self.audit(rows, &mut decision, job, &at, &mut decided)?;
+            if matches!(job.command, Command::Sweep) {
+                self.close_refusals(rows, &at, &mut decided)?;
+            }
+            decided.outcomes.push(decision.outcome);
+            if let Some(changed) = &decided.committed.keys {
+                keys = active(changed)?;
+            }
+        }
+        // A stamp may leave the daemon only if a mark at least as high is on disk, even where nothing else was written.
+        // Time is written down as it is, at least every so often, and the reserve is counted from it. Stamps run ahead of it after a restart:
+        // counted from them, every restart would drive both further ahead.
+        let now = self.parts.clock.now_micros();
+        let latest = Millis::from_u64(now / 1000);
+        let stale = latest.since(decided.mark.latest);
+        if self.last > decided.mark.reserved
+            || stale >= RESERVE
+            || decided.changed && stale >= PRECISION
+            || self.closing
+        {
+            let reserved = (now + micros(RESERVE)).max(self.last.0 + RESERVE_AT_LEAST);
+            decided.mark = Mark { reserved: Stamp(reserved), latest };
+            rows.put(Table::Meta, META_MARK, &decided.mark)?;
+            decided.changed = true;
+        }
+        Ok(decided)
+    }
+
+    /// Writes what is to be remembered of a decision: a success, a kill, and the first refusal of its kind in a minute.
+    fn audit(
+        &mut self,
+        rows: &mut WriterRows<'_>,
+        decision: &mut Decision,
+        job: &Job,
+        at: &Moment,
+        decided: &mut Decided,
+    ) -> Result<(), StoreError> {
+        let Some(mut audit) = decision.audit.take() else { return Ok(()) };
+        let principal = job.permit.principal();
+        let who = Who { uid: principal.uid, pid: principal.pid, app: job.permit.app() };
+        let Err(refusal) = &decision.outcome else { return decided.tell(rows, audit, "ok", &who, at) };
+        let (event, user, code) = (audit.event, audit.user, refusal.code);
+        let kind = Kind { uid: who.uid, app: who.app.to_owned(), event, code, user };
+        if decision.effects.is_empty() {
+            match self.refusals.is_first(kind, at.now) {
+                None => return Ok(()),
+                Some(0) => {}
+                Some(count) => audit.detail = refusals::more(count),
+            }
+        }
+        decided.tell(rows, audit, code.as_str(), &who, at)
+    }
+
+    /// Writes how many refusals of a kind a minute has had besides the first.
+    fn close_refusals(
+        &mut self,
+        rows: &mut WriterRows<'_>,
+        at: &Moment,
+        decided: &mut Decided,
+    ) -> Result<(), StoreError> {
+        for (kind, audit) in self.refusals.closing(at.now) {
+            let who = Who { uid: kind.uid, pid: 0, app: &kind.app };
+            decided.tell(rows, audit, kind.code.as_str(), &who, at)?;
+        }
+        Ok(())
+    }
+}
+
+/// The keys that new tokens are made with. A database without them was never whole.
+fn active(keys: &[Key]) -> Result<ActiveKeys, StoreError> {
+    keyset::active(keys)
+        .ok_or_else(|| StoreError::Layout("the database has no active key; restore a backup".into()))
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
