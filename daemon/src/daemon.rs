@@ -28,6 +28,7 @@ use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
 use crate::domain::reseal::Master;
 use crate::entropy::{Entropy, NoEntropy, RandomSource};
+use crate::held::Place;
 use crate::keys::{KeyError, Keys, MasterKey, Sealer, first_generation};
 use crate::listener::{Bound, ListenError, Places, accept, listen_at, own_directory};
 use crate::password::Hasher;
@@ -144,7 +145,8 @@ impl Daemon {
             state_dir: parts.state_dir,
             master_file,
             resealing: tokio::sync::Mutex::default(),
-            backup: Mutex::default(),
+            backup: Place::of("backup"),
+            export: Place::of("export"),
             touching: Mutex::new(HashSet::new()),
         });
         let lease = begin(&shared).await?;
@@ -405,7 +407,8 @@ async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
     let mut swept = shared.clock.now();
     while stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
         let now = shared.clock.now();
-        shared.let_go_of_old_backups();
+        shared.backup.let_go_of_old(now);
+        shared.export.let_go_of_old(now);
         if now.since(swept) < SWEEP_EVERY && now.since(shared.writer.changed_at()) >= BUSY {
             continue;
         }
