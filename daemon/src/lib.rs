@@ -19,10 +19,13 @@ mod held;
 mod hex;
 mod keys;
 mod listener;
+mod notify;
+mod passed;
 mod password;
 mod publish;
 mod reseal;
 mod restore;
+mod running;
 mod shared;
 mod store;
 #[cfg(test)]
