@@ -29,11 +29,15 @@
 //!
 //! # Features
 //!
-//! `admin` adds the administrator's calls, in the module `admin`.
+//! `web` adds a layer for web apps built on `tower` and `http`, in the module `web`; `axum` adds what axum's handlers take from behind it. `blocking` adds a client
+//! for programs without a runtime, in the module `blocking`. `admin` adds the
+//! administrator's calls, in the module `admin`.
 
 #[cfg(feature = "admin")]
 pub mod admin;
 mod attempt;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod calls;
 mod client;
 mod coalesce;
@@ -41,10 +45,13 @@ mod connection;
 mod csrf;
 mod dial;
 mod error;
+mod kept;
 mod link;
 mod outgoing;
 mod unreachable;
 mod verifier;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use attempt::new_attempt;
 pub use client::Client;
@@ -59,5 +66,6 @@ pub use hallpass_protocol::error::{ErrorClass, ErrorCode, Refusal};
 pub use hallpass_protocol::id::{BadId, DeviceId, SessionId, UserId};
 pub use hallpass_protocol::secret::{AttemptId, Password, Token};
 pub use hallpass_protocol::time::{Millis, Stamp};
+pub use kept::{Kept, KeptSession};
 pub use unreachable::{Place, Unreachable};
 pub use verifier::{Bearer, Verdict, Verifier, VerifierBuilder, Way};

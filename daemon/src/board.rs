@@ -142,7 +142,7 @@ impl Board {
     }
 
     /// Extends the lease, and finds out whether the file is still where callers look for it. The lease's thread calls this.
-    fn tend(&self, time: Millis) {
+    pub(crate) fn tend(&self, time: Millis) {
         let mut state = self.lock();
         if !state.open {
             return;

@@ -119,6 +119,18 @@ impl Config {
         Self { admin: AdminConfig { uids: vec![uid] }, app: vec![AppConfig::of_user(uid)], ..Self::default() }
     }
 
+    /// The configuration that this text is, of a daemon that serves whoever runs a test where it names nobody.
+    #[cfg(feature = "testing")]
+    pub(crate) fn for_tests(text: &str) -> Result<Self, ConfigError> {
+        let config = Self::parse(text)?;
+        let Self { admin, app, .. } = Self::per_user(nix::unistd::geteuid().as_raw());
+        Ok(Self {
+            admin: if config.admin.uids.is_empty() { admin } else { config.admin },
+            app: if config.app.is_empty() { app } else { config.app },
+            ..config
+        })
+    }
+
     /// The settings that decisions depend on.
     pub(crate) fn policy(&self) -> Policy {
         Policy {

@@ -198,6 +198,12 @@ impl Daemon {
         let _ = (&mut self.failed).await;
     }
 
+    /// Has the board say what time it is, rather than within a second: a test has moved the clock.
+    #[cfg(feature = "testing")]
+    pub(crate) fn tell_time(&self) {
+        self.shared.board.tend(self.shared.clock.now());
+    }
+
     /// Stops: no new connections, the last answers, what waits for the writer, and the locks last.
     pub(crate) async fn stop(self) -> Result<(), DaemonError> {
         self.stop.cancel();

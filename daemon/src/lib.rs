@@ -28,6 +28,8 @@ mod restore;
 mod running;
 mod shared;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod vectors;
 

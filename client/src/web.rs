@@ -1,0 +1,107 @@
+//! Hallpass in a web app: one layer, and what handlers take from behind it.
+//!
+//! The layer of [`Web`] finds out who each request comes from, by a cookie or by `Authorization: Bearer`, inside this process and in well under a
+//! microsecond; a logout, a revocation or a changed role counts for the very next request. A request that could change something has to come
+//! from a page of the app: see *CSRF* below.
+//!
+//! ```no_run
+//! # #[cfg(feature = "axum")]
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! use axum::response::{Html, Redirect};
+//! use axum::routing::{get, post};
+//! use axum::{Form, Router};
+//! use hallpass_client::web::{Denied, Identity, Visit, Web};
+//! use hallpass_client::{Error, Password};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Credentials {
+//!     name: String,
+//!     password: Password,
+//! }
+//!
+//! async fn page(visit: Visit) -> Result<Html<String>, Denied> {
+//!     Ok(Html(format!(
+//!         r#"<form method="post"><input type="hidden" name="csrf" value="{}">
+//!            <input name="name"><input name="password" type="password"><button>Log in</button></form>"#,
+//!         visit.csrf()?
+//!     )))
+//! }
+//!
+//! async fn log_in(visit: Visit, Form(form): Form<Credentials>) -> Result<Redirect, Error> {
+//!     visit.log_in(form.name, form.password).await?;
+//!     Ok(Redirect::to("/"))
+//! }
+//!
+//! async fn log_out(visit: Visit) -> Result<Redirect, Error> {
+//!     visit.log_out().await?;
+//!     Ok(Redirect::to("/login"))
+//! }
+//!
+//! let web = Web::builder().login_page("/login").connect_default().await?;
+//! let app = Router::new()
+//!     .route("/", get(|user: Identity| async move { format!("roles: {:?}", user.roles()) }))
+//!     .route("/login", get(page).post(log_in))
+//!     .route("/logout", post(log_out))
+//!     .layer(web.layer());
+//! axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Cookies
+//!
+//! A login sets `__Host-<app>-session`, `HttpOnly`, `Secure`, `SameSite=Lax`, for every path, until the session's end; what clears it is made from the same
+//! value. The name carries the app, because browsers give cookies to every port of a host. Only an error that says that the session is over (class
+//! [`Login`](crate::ErrorClass::Login)) clears it: a daemon that is being restarted logs nobody out. `__Host-<app>-device` makes the device known at the next
+//! login, so that nobody else's wrong guesses keep its user out. What a user is shown is not kept by the browser (`Cache-Control: no-store`, unless the
+//! handler says otherwise), so the back button shows nothing of it after a logout.
+//!
+//! # CSRF
+//!
+//! A request that may change something and does not show a token in `Authorization` has to come from the app's own origin, by its `Sec-Fetch-Site` or
+//! `Origin`, and has to carry a text from [`Visit::csrf`] in the field `csrf` of a form or in the header `x-csrf-token`. Logging in is such a request
+//! too. Forms are looked into up to 64 KiB; multipart forms and scripts use the header.
+//!
+//! # Errors
+//!
+//! [`Denied`] and [`Error`](crate::Error) are answers: 401 with a challenge where logging in or another proof would help, 403 where it would not, 429 and 503 with
+//! `Retry-After` where waiting would. Where the daemon cannot be asked, nobody is shown as logged out: the answer is 503.
+//!
+//! # CORS
+//!
+//! Pages of other origins get nothing with cookies from behind this layer, which is what most apps want. An API for such pages takes tokens in `Authorization`
+//! and `tower_http::cors::CorsLayer` *outside* of this layer, with its origins named and without `allow_credentials`.
+
+mod cookies;
+mod denied;
+#[cfg(feature = "axum")]
+mod extract;
+mod guard;
+mod layer;
+mod renewal;
+mod setup;
+mod shown;
+mod visit;
+
+pub use denied::Denied;
+#[cfg(feature = "axum")]
+pub use extract::{Required, Requirement};
+pub use layer::{Guarded, Layer};
+pub use setup::{PeerAddress, Web, WebBuilder};
+pub use visit::{Identity, Visit};
+
+/// Where to go after a login: what the query's `next` says, if that is a page of this very app, else `/`.
+///
+/// ```
+/// use hallpass_client::web::next_page;
+///
+/// assert_eq!(next_page("/me?tab=2"), "/me?tab=2");
+/// assert_eq!(next_page("https://evil.example/"), "/");
+/// assert_eq!(next_page("//evil.example/"), "/");
+/// ```
+#[must_use]
+pub fn next_page(wanted: &str) -> &str {
+    let mut bytes = wanted.bytes();
+    // Browsers read `//` and `/\` as the beginning of another host's name, and leave out tabs and line breaks before they look.
+    let is_local = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
+    if is_local && wanted.bytes().all(|byte| byte.is_ascii_graphic()) { wanted } else { "/" }
+}

@@ -1,0 +1,401 @@
+//! One request of a browser or another caller: who it comes from, and what the app does about that.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use hallpass_protocol::auth::{
+    ChangePassword, Context, Grant, GrantedTokens, ListSessions, Login, Needs, OpenSession, Reauthenticate,
+    RedeemCode, Revoke, SessionInfo, UserRef,
+};
+use hallpass_protocol::error::{ErrorClass, ErrorCode, Refusal};
+use hallpass_protocol::id::SessionId;
+use hallpass_protocol::secret::{Password, Token};
+use hallpass_protocol::time::Millis;
+use http::header::{CACHE_CONTROL, SET_COOKIE};
+use http::{HeaderValue, Response};
+
+use super::cookies::Jar;
+use super::denied::Denied;
+use super::guard;
+use super::setup::Web;
+use super::shown::Shown;
+use crate::error::Error;
+use crate::verifier::{Bearer, Verdict};
+
+/// How long a device is known after its last login.
+const DEVICE_AGE: Duration = Duration::from_hours(400 * 24);
+
+/// Who a request comes from, verified for this request. It is a [`Bearer`].
+#[derive(Debug, Clone)]
+pub struct Identity(Verdict);
+
+impl Deref for Identity {
+    type Target = Bearer;
+
+    fn deref(&self) -> &Bearer {
+        &self.0
+    }
+}
+
+impl Identity {
+    pub(super) fn new(verdict: Verdict) -> Self {
+        Self(verdict)
+    }
+}
+
+/// One request, with who it comes from and what can be done about that.
+///
+/// What it does to cookies is in the answer that the layer sends: a handler returns whatever it likes.
+#[derive(Clone)]
+pub struct Visit(Arc<Inner>);
+
+struct Inner {
+    web: Web,
+    shown: Shown,
+    outcome: Result<Option<Identity>, Error>,
+    context: Context,
+    device: Option<Token>,
+    answer: Mutex<Answer>,
+}
+
+/// What the answer brings along.
+#[derive(Default)]
+struct Answer {
+    /// By cookie, so that what is set last counts.
+    cookies: Vec<(Jar, HeaderValue)>,
+    visitor: Option<Token>,
+}
+
+impl std::fmt::Debug for Visit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Visit").field("outcome", &self.0.outcome).finish_non_exhaustive()
+    }
+}
+
+impl Visit {
+    pub(super) fn new(
+        web: Web,
+        shown: Shown,
+        context: Context,
+        device: Option<Token>,
+        visitor: Option<Token>,
+        outcome: Result<Option<Identity>, Error>,
+    ) -> Self {
+        let answer = Mutex::new(Answer { visitor, ..Answer::default() });
+        Self(Arc::new(Inner { web, shown, outcome, context, device, answer }))
+    }
+
+    /// Who it comes from; nobody, if it shows nothing or what it shows is over.
+    ///
+    /// # Errors
+    /// The daemon could not be asked: it is not known whether somebody is logged in.
+    pub fn identity(&self) -> Result<Option<&Identity>, Denied> {
+        match &self.0.outcome {
+            Ok(identity) => Ok(identity.as_ref()),
+            Err(error) if error.class() == ErrorClass::Retry => Err(Denied::refused(error.clone())),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Who it comes from.
+    ///
+    /// # Errors
+    /// Nobody is logged in, or that is not known.
+    pub fn signed_in(&self) -> Result<&Identity, Denied> {
+        match &self.0.outcome {
+            Ok(Some(identity)) => Ok(identity),
+            Ok(None) => Err(Denied::anonymous()),
+            Err(error) => Err(Denied::refused(error.clone())),
+        }
+    }
+
+    /// Who it comes from, if they meet these needs: roles, a recent proof, a level.
+    ///
+    /// # Errors
+    /// As for [`Visit::signed_in`], and what is not met.
+    pub async fn require(&self, needs: &Needs) -> Result<Identity, Denied> {
+        self.signed_in()?;
+        let token = self.token().map_err(Denied::refused)?;
+        let web = &self.0.web;
+        let verdict = web.verifier().verify_async(token.expose(), needs, Some(&self.0.context)).await;
+        verdict.map(Identity::new).map_err(|error| Denied::refused(error).needing(needs))
+    }
+
+    /// A CSRF token for a form or a script of this page: the field `csrf`, or the header `x-csrf-token`.
+    ///
+    /// # Errors
+    /// The system has no random bits to give.
+    pub fn csrf(&self) -> Result<String, Denied> {
+        let session = match &self.0.shown {
+            Shown::Session(token) if matches!(self.0.outcome, Ok(Some(_))) => Some(token.clone()),
+            _ => None,
+        };
+        let cookie = session.map_or_else(|| self.visitor(), Ok)?;
+        guard::key(&cookie).token().map_err(|_| no_random_bits())
+    }
+
+    /// What this visitor is told apart by. One who has nothing yet is given it with the answer.
+    fn visitor(&self) -> Result<Token, Denied> {
+        if let Some(visitor) = &self.answer().visitor {
+            return Ok(visitor.clone());
+        }
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|_| no_random_bits())?;
+        let visitor = Token::new(Base64UrlUnpadded::encode_string(&bytes));
+        self.set(Jar::Visitor, &visitor, None);
+        self.answer().visitor = Some(visitor.clone());
+        Ok(visitor)
+    }
+
+    /// Logs a user in by their password. The answer sets their cookies; a session that was there before ends.
+    ///
+    /// # Errors
+    /// Name or password is wrong, or logging in must wait: see [`Error::retry_after`].
+    pub async fn log_in(&self, name: impl Into<String>, password: Password) -> Result<Grant, Error> {
+        let web = &self.0.web;
+        let login = Login {
+            name: name.into(),
+            password,
+            kind: web.kind(),
+            audience: None,
+            device_token: self.0.device.clone(),
+            context: self.0.context.clone(),
+        };
+        let grant = web.client().login(login).await?;
+        self.replace(&grant).await;
+        Ok(grant)
+    }
+
+    /// Logs a user in whom the app has authenticated itself, by a passkey or another provider. Needs the right `vouch`.
+    ///
+    /// # Errors
+    /// As for [`Client::open_session`](crate::Client::open_session).
+    pub async fn vouch_for(&self, user: UserRef, amr: Vec<String>) -> Result<Grant, Error> {
+        let web = &self.0.web;
+        let open =
+            OpenSession { user, kind: web.kind(), audience: None, amr, context: self.0.context.clone() };
+        let grant = web.client().open_session(open).await?;
+        self.replace(&grant).await;
+        Ok(grant)
+    }
+
+    /// Sets a password with a code that an administrator handed out, and logs its user in.
+    ///
+    /// # Errors
+    /// As for [`Client::redeem_code`](crate::Client::redeem_code).
+    pub async fn redeem(
+        &self,
+        name: impl Into<String>,
+        code: Token,
+        new_password: Password,
+    ) -> Result<Grant, Error> {
+        let web = &self.0.web;
+        let redeem = RedeemCode {
+            name: name.into(),
+            code,
+            new_password,
+            kind: web.kind(),
+            audience: None,
+            context: self.0.context.clone(),
+        };
+        let grant = web.client().redeem_code(redeem).await?;
+        self.replace(&grant).await;
+        Ok(grant)
+    }
+
+    /// Logs out: this session ends everywhere, and the answer takes its cookies away. Nothing happens where nobody is logged in.
+    ///
+    /// # Errors
+    /// The session could not be ended, so it is not: the cookies stay, and the user is told.
+    pub async fn log_out(&self) -> Result<(), Error> {
+        if let Some(token) = self.0.shown.any() {
+            done(self.0.web.client().revoke(Revoke::Token(token.clone())).await)?;
+        }
+        self.clear();
+        Ok(())
+    }
+
+    /// Ends every session that the user has with this app, on whatever device.
+    ///
+    /// # Errors
+    /// As for [`Visit::log_out`], or nobody is logged in.
+    pub async fn log_out_everywhere(&self) -> Result<(), Error> {
+        let user = self.user()?.user_id();
+        done(self.0.web.client().revoke(Revoke::User { user, except: None }).await)?;
+        self.clear();
+        Ok(())
+    }
+
+    /// The sessions that the user has with this app, oldest first.
+    ///
+    /// # Errors
+    /// Nobody is logged in, or the daemon cannot be asked.
+    pub async fn sessions(&self) -> Result<Vec<SessionInfo>, Error> {
+        let user = self.user()?.user_id();
+        let (mut sessions, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.0.web.client().sessions(ListSessions { user, after }).await?;
+            sessions.extend(page.sessions);
+            if page.next.is_none() {
+                return Ok(sessions);
+            }
+            after = page.next;
+        }
+    }
+
+    /// Ends one of the user's own sessions, such as one on a device that was lost.
+    ///
+    /// # Errors
+    /// It is not one of theirs: [`ErrorCode::NotFound`], whoever else's it may be.
+    pub async fn end_session(&self, session: SessionId) -> Result<(), Error> {
+        // An app may end any session of its own, so whose it is has to be looked at here.
+        if !self.sessions().await?.iter().any(|own| own.session_id == session) {
+            return Err(Error::Refused(Refusal::new(ErrorCode::NotFound)));
+        }
+        self.0.web.client().revoke(Revoke::Session(session)).await?;
+        if self.user()?.session_id() == session {
+            self.clear();
+        }
+        Ok(())
+    }
+
+    /// Proves the user's password again, for what needs a recent proof or a higher level. The answer sets the cookies of the session that has it.
+    ///
+    /// # Errors
+    /// The password is wrong, or trying must wait.
+    pub async fn prove_again(&self, password: Password) -> Result<Grant, Error> {
+        let grant = self.0.web.client().reauthenticate(self.proof(password)?).await?;
+        self.set_grant(&grant);
+        Ok(grant)
+    }
+
+    /// Changes the user's password. Their sessions end on every device; the answer sets the cookies of a new one here.
+    ///
+    /// # Errors
+    /// The old password is wrong, or the new one breaks the policy: [`ErrorCode::WeakPassword`], with a sentence for the user.
+    pub async fn change_password(&self, old: Password, new_password: Password) -> Result<Grant, Error> {
+        let change = ChangePassword { proof: self.proof(old)?, new_password };
+        let grant = self.0.web.client().change_password(change).await?;
+        self.set_grant(&grant);
+        Ok(grant)
+    }
+
+    fn proof(&self, password: Password) -> Result<Reauthenticate, Error> {
+        self.user()?;
+        let (token, context) = (self.token()?.clone(), self.0.context.clone());
+        Ok(Reauthenticate { token, password, audience: None, context })
+    }
+
+    fn user(&self) -> Result<&Identity, Error> {
+        match &self.0.outcome {
+            Ok(Some(identity)) => Ok(identity),
+            Ok(None) => Err(nobody()),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// What stands for the session in calls that take a session or access token.
+    fn token(&self) -> Result<&Token, Error> {
+        self.0.shown.verifiable().ok_or_else(nobody)
+    }
+
+    /// Puts a new session in the place of the one that the request has shown.
+    async fn replace(&self, grant: &Grant) {
+        if let (Some(token), Ok(Some(_))) = (self.0.shown.any(), &self.0.outcome) {
+            // Whether it could be ended or not, the user has the new one. The old one opens nothing in this browser any more, and ends by itself.
+            let _ = self.0.web.client().revoke(Revoke::Token(token.clone())).await;
+        }
+        self.set_grant(grant);
+    }
+
+    /// Has the answer set the cookies of a grant.
+    pub(super) fn set_grant(&self, grant: &Grant) {
+        let left = |until: Millis| Some(until.since(now()));
+        match &grant.tokens {
+            GrantedTokens::Cookie { session_token } => {
+                self.set(Jar::Session, session_token, left(grant.absolute_deadline));
+            }
+            GrantedTokens::Token { access_token, access_expires, refresh_token, .. } => {
+                self.set(Jar::Access, access_token, left(*access_expires));
+                self.set(Jar::Refresh, refresh_token, left(grant.absolute_deadline));
+            }
+        }
+        if let Some(device) = &grant.device_token {
+            self.set(Jar::Device, device, Some(DEVICE_AGE));
+        }
+    }
+
+    /// Has the answer take the session's cookies away. The device stays known.
+    pub(super) fn clear(&self) {
+        if let Ok(Some(identity)) = &self.0.outcome {
+            self.0.web.renewals().forget(identity.session_id());
+        }
+        for jar in Jar::SESSION {
+            if self.0.shown.is_in(jar) {
+                let header = self.0.web.cookies().clear(jar);
+                self.put(jar, header);
+            }
+        }
+    }
+
+    fn set(&self, jar: Jar, value: &Token, longest: Option<Duration>) {
+        let header = self.0.web.cookies().set(jar, value.expose(), longest);
+        self.put(jar, header);
+    }
+
+    fn put(&self, jar: Jar, header: Option<HeaderValue>) {
+        let mut answer = self.answer();
+        answer.cookies.retain(|(other, _)| *other != jar);
+        answer.cookies.extend(header.map(|header| (jar, header)));
+    }
+
+    /// Writes into an answer what it brings along.
+    pub(super) fn finish<B>(&self, mut response: Response<B>) -> Response<B> {
+        let answer = self.answer();
+        // What one user is shown is for nobody else, and for nobody who comes back to the browser after they have left.
+        let is_private = !answer.cookies.is_empty() || !matches!(self.0.shown, Shown::Nothing);
+        let headers = response.headers_mut();
+        for (_, cookie) in &answer.cookies {
+            headers.append(SET_COOKIE, cookie.clone());
+        }
+        if is_private && !headers.contains_key(CACHE_CONTROL) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        response
+    }
+
+    /// Where a browser is sent that is denied this.
+    #[cfg(feature = "axum")]
+    pub(super) fn web(&self) -> &Web {
+        &self.0.web
+    }
+
+    /// A panic of another thread leaves a whole list behind.
+    fn answer(&self) -> MutexGuard<'_, Answer> {
+        self.0.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An ending counts as done too where there was nothing to end any more.
+fn done<T>(outcome: Result<T, Error>) -> Result<(), Error> {
+    match outcome {
+        Err(error) if !matches!(error.class(), ErrorClass::Login | ErrorClass::Invalid) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn nobody() -> Error {
+    Error::Refused(Refusal::because(ErrorCode::InvalidToken, "nobody is logged in here; log in first"))
+}
+
+fn no_random_bits() -> Denied {
+    let sentence = "the system has no random bits to give, so no form could be protected; nothing was done";
+    Denied::refused(Error::Refused(Refusal::because(ErrorCode::Unavailable, sentence)))
+}
+
+fn now() -> Millis {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Millis::default().plus(since)
+}
