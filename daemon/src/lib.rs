@@ -30,6 +30,7 @@ mod shared;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod timing;
 #[cfg(test)]
 mod vectors;
 
