@@ -89,6 +89,25 @@ pub(crate) fn unproved(page: &str, proofs: &Proofs) -> Vec<String> {
     found
 }
 
+/// What the last column of a table names that is no test, and rows that name none.
+pub(crate) fn untested(page: &str, heading: &str, tests: &BTreeSet<String>) -> Vec<String> {
+    let table =
+        page.split_once(heading).map_or("", |(_, rest)| rest).split("\n## ").next().unwrap_or_default();
+    let rows: Vec<[&str; 3]> = table.lines().filter_map(row).skip(2).collect();
+    let mut found = Vec::new();
+    if rows.is_empty() {
+        found.push(format!("there is no table under {heading}"));
+    }
+    for [what, _, named] in rows {
+        if quoted(named).next().is_none() {
+            found.push(format!("{what}: no test; name one"));
+        }
+        let unknown = quoted(named).filter(|test| !tests.contains(*test));
+        found.extend(unknown.map(|test| format!("{what}: there is no test {test}")));
+    }
+    found
+}
+
 /// The cells of a row of a table.
 fn row(line: &str) -> Option<[&str; 3]> {
     let cells: Vec<&str> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();

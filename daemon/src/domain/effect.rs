@@ -346,6 +346,8 @@ events! {
     Backup = "backup";
     /// A list of all users was begun.
     UserExport = "user.export";
+    /// Calls were refused before they reached the rules, or a token of another app was shown.
+    CallRefused = "call.refused";
 }
 
 impl Decision {
