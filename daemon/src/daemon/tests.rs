@@ -208,7 +208,7 @@ async fn e2_with_its_refused_calls_an_app_buys_one_entry_a_minute_and_a_count() 
     let dir = TempDir::new().unwrap();
     let clock = Arc::new(Forward::default());
     let time = Arc::clone(&clock) as Arc<dyn TimeSource>;
-    let daemon = Daemon::start(Parts { time, ..parts(&dir, None) }).await.unwrap();
+    let daemon = Daemon::start(Parts { time, ..parts(&dir, None) }, Passed::default()).await.unwrap();
     let shared = &daemon.shared;
     let stranger = Arc::new(Principal { uid: 61_001, pid: 7, role: Role::Stranger });
     let told = || {
