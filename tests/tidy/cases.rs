@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::Source;
 
-/// What has to have a row: the rows of the rotation table with the rules beneath it, and the lines of the lists B and C.
-const LINES: [&str; 41] = [
+/// What has to have a row: the rows of the rotation table with the rules beneath it, and the lines of the lists B to F.
+const LINES: [&str; 82] = [
     "row c = n",
     "row c = n-1, window",
     "row c = n-1, attempt",
@@ -47,6 +47,47 @@ const LINES: [&str; 41] = [
     "C15",
     "C17",
     "C18",
+    "D1",
+    "D2",
+    "D3",
+    "D5",
+    "D6",
+    "D7",
+    "D8",
+    "D10",
+    "D11",
+    "D12",
+    "D13",
+    "D14",
+    "D16",
+    "D18",
+    "D19",
+    "D20",
+    "D21",
+    "E1",
+    "E2",
+    "E3",
+    "E4",
+    "E7",
+    "E8",
+    "E9",
+    "E10",
+    "E12",
+    "E13",
+    "E14",
+    "E15",
+    "E16",
+    "E18",
+    "E19",
+    "F1",
+    "F2",
+    "F3",
+    "F5",
+    "F6",
+    "F7",
+    "F9",
+    "F10",
+    "F12",
 ];
 
 /// Where the table begins and ends.
