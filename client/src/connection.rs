@@ -18,6 +18,7 @@ use tokio_util::codec::Framed;
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
+use crate::dial::reach;
 use crate::error::Error;
 use crate::outgoing::Outgoing;
 
@@ -56,7 +57,7 @@ impl<C: Calls> Connection<C> {
     /// Connects and introduces this caller, and leaves a task on the current runtime that reads and writes.
     pub(crate) async fn open(path: &Path) -> Result<Self, HelloError> {
         let opening = async {
-            let mut stream = UnixStream::connect(path).await?;
+            let mut stream = reach(path).await?;
             introduce(&mut stream, C::SERVICE).await?;
             Ok(stream)
         };

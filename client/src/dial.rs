@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hallpass_protocol::hello::HelloError;
+use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
 
 use crate::calls::Calls;
@@ -13,6 +14,8 @@ use crate::error::Error;
 
 /// The pause after the first failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The pause between two looks at a full queue.
+const QUEUE_PAUSE: Duration = Duration::from_millis(1);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_millis(160);
 
@@ -34,16 +37,22 @@ pub(crate) async fn dial<C: Calls>(path: &Path, patience: Duration) -> Result<Co
     }
 }
 
+/// Connects once there is a place in the daemon's queue. Somebody who connects as fast as they can keeps it full: whoever gives up is the one who does
+/// not get in.
+pub(crate) async fn reach(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(QUEUE_PAUSE).await,
+            connected => return connected,
+        }
+    }
+}
+
 /// Whether a failure is what a daemon on its way down or up looks like: no socket, nobody behind it, or a hello cut short.
 fn may_pass(error: &HelloError) -> bool {
-    use io::ErrorKind::{
-        BrokenPipe, ConnectionRefused, ConnectionReset, NotFound, UnexpectedEof, WouldBlock,
-    };
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound, UnexpectedEof};
     let HelloError::Io(error) = error else { return false };
-    matches!(
-        error.kind(),
-        NotFound | ConnectionRefused | ConnectionReset | BrokenPipe | UnexpectedEof | WouldBlock
-    )
+    matches!(error.kind(), NotFound | ConnectionRefused | ConnectionReset | BrokenPipe | UnexpectedEof)
 }
 
 /// Between half of the pause and all of it, so that the apps of a host do not come back in step.

@@ -26,7 +26,7 @@ use crate::domain::account::{Attributes, Change, Name, NewUser, Roles, User, no_
 use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
 use crate::domain::keyset::{Key, KeyKind, KeyState};
-use crate::domain::policy::{Operation, Permit, Principal, admit};
+use crate::domain::policy::{Operation, Permit, Principal};
 use crate::domain::revocation::Target;
 use crate::keys::MasterKey;
 use crate::shared::{Shared, unreadable};
@@ -220,7 +220,7 @@ impl AdminService {
     }
 
     fn admit(&self) -> Answer<Permit> {
-        admit(&self.caller, Operation::Administer)
+        self.shared.admit(&self.caller, Operation::Administer)
     }
 
     fn answer_status(&self) -> Answer<Status> {

@@ -57,7 +57,7 @@ impl Auth for AuthService {
 
     async fn sessions(self, _: call::Context, request: ListSessions) -> Answer<SessionPage> {
         guarded(async {
-            let permit = admit(&self.caller, Operation::Sessions)?;
+            let permit = self.admit(Operation::Sessions)?;
             pages::session_page(&self.shared, &permit, &request).await
         })
         .await
@@ -113,13 +113,23 @@ impl AuthService {
         })
     }
 
+    fn admit(&self, operation: Operation) -> Answer<Permit> {
+        self.shared.admit(&self.caller, operation)
+    }
+
+    /// The audience that was asked for, or a refusal that is remembered.
+    fn audience(&self, permit: &Permit, operation: Operation, asked: Option<&str>) -> Answer<String> {
+        let refused = |refusal: &Refusal| self.shared.remember_refused(&self.caller, operation, refusal.code);
+        permit.audience(asked).inspect_err(refused)
+    }
+
     fn answer_jwks(&self) -> Answer<PublishedKeys> {
-        let _permit = admit(&self.caller, Operation::Jwks)?;
+        let _permit = self.admit(Operation::Jwks)?;
         Ok(self.shared.keys.ring().published().clone())
     }
 
     fn answer_hello(&self) -> Answer<Hello> {
-        let permit = admit(&self.caller, Operation::Hello)?;
+        let permit = self.admit(Operation::Hello)?;
         Ok(Hello {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             database_id: crate::hex::encode(self.shared.store.database_id()),
@@ -133,7 +143,7 @@ impl AuthService {
     }
 
     async fn answer_refresh(&self, request: Refresh) -> Answer<Grant> {
-        let permit = admit(&self.caller, Operation::Refresh)?;
+        let permit = self.admit(Operation::Refresh)?;
         let (origin, tag) = context::origin(&request.context)?;
         let ring = self.shared.keys.ring();
         let Some(Subject::Refresh(session, counter)) = ring.unseal(&request.token) else {
@@ -145,7 +155,7 @@ impl AuthService {
     }
 
     async fn answer_revoke(&self, request: Revoke) -> Answer<Revoked> {
-        let permit = admit(&self.caller, Operation::Revoke)?;
+        let permit = self.admit(Operation::Revoke)?;
         let target = match request {
             Revoke::Token(token) => Target::Session(self.session_of(&permit, &token)?),
             Revoke::Session(session) => Target::Session(session),
@@ -181,8 +191,8 @@ impl AuthService {
 
     /// A token for the app itself. It rests on nothing but who calls, which the kernel says; so it is signed here and written nowhere.
     fn answer_service_token(&self, audience: Option<&str>) -> Answer<ServiceToken> {
-        let permit = admit(&self.caller, Operation::ServiceToken)?;
-        let audience = permit.audience(audience)?;
+        let permit = self.admit(Operation::ServiceToken)?;
+        let audience = self.audience(&permit, Operation::ServiceToken, audience)?;
         let now = self.shared.clock.now();
         let fresh = self.shared.entropy.fresh()?;
         let expires =

@@ -79,6 +79,11 @@ impl Callers {
         Some(Arc::new(Principal { uid: peer.uid, pid: peer.pid, role: Role::App(Arc::clone(app)) }))
     }
 
+    /// This process as somebody who is known as nothing, to be remembered as such.
+    pub(crate) fn stranger(peer: Peer) -> Arc<Principal> {
+        Arc::new(Principal { uid: peer.uid, pid: peer.pid, role: Role::Stranger })
+    }
+
     /// Whether the configuration has an app of this name.
     pub(crate) fn knows_app(&self, name: &str) -> bool {
         self.by_uid.values().chain(self.by_gid.values()).any(|app| app.name == name)

@@ -3,7 +3,10 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_util::future::FutureExt;
 use futures_util::stream::FuturesUnordered;
@@ -18,9 +21,11 @@ use tarpc::server::{BaseChannel, Channel, Config, Serve};
 use tarpc::{ClientMessage, Request, RequestName, Response};
 use tokio::net::UnixStream;
 use tokio::task::coop::poll_proceed;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, interval, sleep_until};
 use tokio_util::codec::Framed;
 use tokio_util::sync::CancellationToken;
+
+use crate::budget::{Aside, Room};
 
 /// Answers are written once they come to so many bytes, so that the caller can read them while the next are made.
 const WRITE_AT: usize = 4 * 1024;
@@ -31,7 +36,7 @@ const WRITE_AT: usize = 4 * 1024;
 /// verifications behind it.
 pub(crate) async fn serve<S>(
     stream: UnixStream,
-    max_frame: usize,
+    limits: Limits,
     service: S,
     at_once: impl Fn(&S::Req) -> Option<S::Resp>,
     stop: CancellationToken,
@@ -40,21 +45,38 @@ pub(crate) async fn serve<S>(
     S::Req: DeserializeOwned + RequestName,
     S::Resp: Serialize,
 {
-    let codec = WireCodec::<ClientMessage<S::Req>, Response<S::Resp>>::new(End::Server, max_frame);
+    let codec = WireCodec::<ClientMessage<S::Req>, Response<S::Resp>>::new(End::Server, limits.longest);
     let mut frames = Framed::new(stream, codec);
     frames.set_backpressure_boundary(WRITE_AT);
-    let transport = Prompt { inner: Timed::new(frames), at_once };
+    let seen = Arc::new(Seen::default());
+    let transport = Prompt { inner: Timed::new(frames), at_once, room: limits.room, seen: Arc::clone(&seen) };
     // Every request under way has room for its answer. One that was taken back is under way no longer, yet its answer may still take up room.
     let config = Config { pending_response_buffer: REQUESTS_IN_FLIGHT };
     let channel = BaseChannel::new(config, transport).max_concurrent_requests(REQUESTS_IN_FLIGHT);
     let mut requests = std::pin::pin!(channel.requests());
     let mut under_way = FuturesUnordered::new();
+    let mut look = interval(limits.idle);
+    // Its first look comes at once.
+    let mut before = None;
     loop {
         tokio::select! {
             Some(()) = under_way.next() => {}
+            _ = look.tick() => {
+                let now = Some(seen.frames.load(Ordering::Relaxed));
+                if now == before && under_way.is_empty() {
+                    return tracing::debug!("a connection was idle for too long");
+                }
+                before = now;
+            }
             () = stop.cancelled(), if under_way.is_empty() => break,
             request = requests.next() => match request {
-                Some(Ok(request)) => under_way.push(request.execute(service.clone())),
+                Some(Ok(request)) => {
+                    let (answer, aside) = (request.execute(service.clone()), seen.take());
+                    under_way.push(async move {
+                        answer.await;
+                        drop(aside);
+                    });
+                }
                 Some(Err(error)) => return tracing::debug!(%error, "a connection ended because of what was on it"),
                 None => return,
             },
@@ -62,6 +84,31 @@ pub(crate) async fn serve<S>(
     }
     // The last answers wait to be written; one more look at the connection writes them. A request that comes with it is not waited for.
     let _ = requests.next().now_or_never();
+}
+
+/// What a connection may take up.
+pub(crate) struct Limits {
+    /// Its longest frame, in bytes.
+    pub(crate) longest: usize,
+    /// Room for one of those.
+    pub(crate) room: Room,
+    /// How long it may be idle. One that is may be ended after as long again.
+    pub(crate) idle: Duration,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+struct Seen {
+    /// How many frames.
+    frames: AtomicU64,
+    /// What the request takes up that was handed on last.
+    aside: Mutex<Option<Aside>>,
+}
+
+impl Seen {
+    fn take(&self) -> Option<Aside> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Answers a call even if the code behind it panics: tarpc would leave the caller waiting for the deadline.
@@ -81,13 +128,16 @@ pub(crate) fn guarded_at_once<T>(call: impl FnOnce() -> Answer<T>) -> Answer<T> 
 struct Prompt<T, F> {
     inner: T,
     at_once: F,
+    room: Room,
+    seen: Arc<Seen>,
 }
 
 impl<T: Unpin, F> Unpin for Prompt<T, F> {}
 
-impl<T, F, Req, Resp> Stream for Prompt<T, F>
+impl<F, Req, Resp> Stream for Prompt<Timed<Frames<ClientMessage<Req>, Response<Resp>>>, F>
 where
-    T: Stream<Item = io::Result<ClientMessage<Req>>> + Sink<Response<Resp>, Error = io::Error> + Unpin,
+    Req: DeserializeOwned,
+    Resp: Serialize,
     F: Fn(&Req) -> Option<Resp>,
 {
     type Item = io::Result<ClientMessage<Req>>;
@@ -99,11 +149,16 @@ where
             if let Err(error) = ready!(this.inner.poll_ready_unpin(cx)) {
                 return Poll::Ready(Some(Err(error)));
             }
+            // Nor is one that there is no room to keep until it is.
+            ready!(this.room.poll_whole(cx));
             let Request { context, id, message } = match ready!(this.inner.poll_next_unpin(cx)) {
                 Some(Ok(ClientMessage::Request(request))) => request,
                 other => return Poll::Ready(other),
             };
+            this.seen.frames.fetch_add(1, Ordering::Relaxed);
             let Some(answer) = (this.at_once)(&message) else {
+                let aside = this.room.lend(this.inner.inner.codec().last_read());
+                *this.seen.aside.lock().unwrap_or_else(PoisonError::into_inner) = aside;
                 let request = Request { context, id, message };
                 return Poll::Ready(Some(Ok(ClientMessage::Request(request))));
             };
@@ -251,6 +306,7 @@ impl<In, Out: Serialize> Sink<Out> for Timed<Frames<In, Out>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Budget;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn ends() -> (UnixStream, Timed<Frames<String, String>>) {
@@ -343,7 +399,9 @@ mod tests {
         let (mut near, far) = UnixStream::pair().unwrap();
         let codec = WireCodec::<ClientMessage<String>, Response<String>>::new(End::Server, 1 << 20);
         let at_once = |request: &String| (request != "pass").then(|| request.clone());
-        let mut prompt = Prompt { inner: Timed::new(Framed::new(far, codec)), at_once };
+        let room = Budget::new(1).room(0, 64 << 10).expect("there is room");
+        let seen = Arc::default();
+        let mut prompt = Prompt { inner: Timed::new(Framed::new(far, codec)), at_once, room, seen };
         let request = |message: &str| {
             let request = Request { context: tarpc::context::current(), id: 7, message: message.to_owned() };
             let bytes = hallpass_protocol::codec::encode(&ClientMessage::Request(request)).unwrap();
@@ -353,6 +411,9 @@ mod tests {
         near.write_all(&request("pass")).await.unwrap();
         let Some(Ok(ClientMessage::Request(passed))) = prompt.next().await else { panic!("no request") };
         assert_eq!(passed.message, "pass", "the one before it was answered and goes no further");
+        let aside = prompt.seen.take();
+        assert!(aside.is_some() && prompt.seen.frames.load(Ordering::Relaxed) == 2);
+        drop(aside);
         prompt.flush().await.unwrap();
         assert!(near.read(&mut [0; 64]).await.unwrap() > 4);
         // Whoever asks on and reads nothing is not read from any more, however much it has asked.

@@ -5,35 +5,31 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hallpass_protocol::admin::Admin;
-use hallpass_protocol::auth::Auth;
 use hallpass_protocol::error::Refusal;
-use hallpass_protocol::hello::{self, Service, Status};
-use hallpass_protocol::limits::{ADMIN_FRAME, AUTH_FRAME, HELLO_DEADLINE};
+use hallpass_protocol::hello::Service;
 use hallpass_protocol::paths::{ADMIN_SOCKET, AUTH_SOCKET};
 use hallpass_protocol::time::{Millis, Stamp};
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin_service::AdminService;
-use crate::auth_service::AuthService;
 use crate::board::{self, Board, BoardError, LeaseThread};
-use crate::caller::{Callers, Peer, daemon_itself};
+use crate::budget::Budget;
+use crate::caller::{Callers, daemon_itself};
 use crate::clock::{Clock, TimeSource};
 use crate::config::{Config, ConfigError};
-use crate::connection;
 use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
 use crate::domain::reseal::Master;
+use crate::door::Door;
 use crate::entropy::{Entropy, NoEntropy, RandomSource};
 use crate::held::Place;
 use crate::keys::{KeyError, Keys, MasterKey, Sealer, first_generation};
-use crate::listener::{Bound, ListenError, Places, accept, own_directory};
+use crate::listener::{Bound, ListenError, Places, affordable, own_directory};
 use crate::passed::{Passed, or_bound};
 use crate::password::Hasher;
 use crate::publish::Publisher;
+use crate::refused::RefusedCalls;
 use crate::reseal::{Change, MasterFile};
 use crate::shared::Shared;
 use crate::store::{SWEEP_SESSIONS, Store, StoreError, WriterThread};
@@ -144,8 +140,10 @@ impl Daemon {
             hasher,
             clock,
             entropy,
-            callers: Arc::clone(&callers),
-            places: Places::new(limits.connections, limits.connections_per_uid),
+            callers,
+            places: Places::new(affordable(limits.connections), limits.connections_per_uid),
+            budget: Budget::new(limits.frame_memory_mib),
+            idle_connection: limits.idle_connection.0,
             issuer: parts.config.issuer,
             lifetimes,
             binding,
@@ -156,6 +154,7 @@ impl Daemon {
             backup: Place::of("backup"),
             export: Place::of("export"),
             touching: Mutex::new(HashSet::new()),
+            refused: RefusedCalls::default(),
         });
         let lease = begin(&shared).await?;
         shared.tell_of_steps().await;
@@ -166,7 +165,7 @@ impl Daemon {
             or_bound(passed.auth, &parts.runtime_dir.join(AUTH_SOCKET), parts.auth_mode)?;
         let (admin, admin_socket) = or_bound(passed.admin, &parts.runtime_dir.join(ADMIN_SOCKET), 0o600)?;
         let sockets = [auth_socket, admin_socket];
-        let door = Door { shared: Arc::clone(&shared), callers, stop: stop.clone(), tasks: tasks.clone() };
+        let door = Door { shared: Arc::clone(&shared), stop: stop.clone(), tasks: tasks.clone() };
         tasks.spawn(door.clone().keep(auth, Service::Auth));
         tasks.spawn(door.keep(admin, Service::Admin));
         tasks.spawn(sweep_from_time_to_time(Arc::clone(&shared), stop.clone()));
@@ -348,82 +347,6 @@ fn opening(found: Sealer, master: &Master, path: &Path) -> Result<(Sealer, Optio
     })
 }
 
-/// What stands between a socket and a service.
-#[derive(Clone)]
-struct Door {
-    shared: Arc<Shared>,
-    callers: Arc<Callers>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
-impl Door {
-    /// Lets connections in until the daemon stops.
-    async fn keep(self, listener: UnixListener, service: Service) {
-        while let Some(stream) = self.stop.run_until_cancelled(accept(&listener)).await {
-            self.tasks.spawn(self.clone().meet(stream, service));
-        }
-    }
-
-    /// Finds out who called and serves them, or says why not.
-    async fn meet(self, mut stream: UnixStream, service: Service) {
-        let Ok(peer) = Peer::of(&stream) else { return };
-        let Some(_place) = self.shared.places.take(peer.uid()) else {
-            return send_away(
-                &mut stream,
-                Status::Busy,
-                "the daemon has as many connections as it may; close some or try again shortly",
-            )
-            .await;
-        };
-        let caller = match service {
-            Service::Auth => self.callers.app(peer),
-            Service::Admin => self.callers.admin(peer),
-        };
-        let Some(caller) = caller else {
-            tracing::warn!(
-                uid = peer.uid(),
-                ?service,
-                "a caller who is not in the configuration was sent away"
-            );
-            return send_away(&mut stream, Status::Forbidden, &stranger(peer.uid(), service)).await;
-        };
-        if let Err(error) = hello::receive(&mut stream, service, HELLO_DEADLINE).await {
-            return tracing::debug!(%error, "a connection ended at its hello");
-        }
-        match service {
-            Service::Auth => {
-                let service = AuthService::new(self.shared, caller);
-                let at_once = |request: &_| service.answer_at_once(request);
-                connection::serve(stream, AUTH_FRAME, service.clone().serve(), at_once, self.stop).await;
-            }
-            Service::Admin => {
-                let service = AdminService::new(self.shared, caller).serve();
-                // No administrator's call is frequent enough to be worth answering in place.
-                connection::serve(stream, ADMIN_FRAME, service, |_| None, self.stop).await;
-            }
-        }
-    }
-}
-
-async fn send_away(stream: &mut UnixStream, status: Status, sentence: &str) {
-    // A caller who does not wait for the sentence does not need it.
-    let _ = tokio::time::timeout(HELLO_DEADLINE, hello::send_away(stream, status, sentence)).await;
-}
-
-fn stranger(uid: u32, service: Service) -> String {
-    match service {
-        Service::Auth => format!(
-            "user id {uid} belongs to no app that the daemon knows; name it in an [[app]] of hallpass.toml and restart hallpassd"
-        ),
-        Service::Admin => {
-            format!(
-                "user id {uid} is not an administrator; add it to admin.uids in hallpass.toml and restart hallpassd, or call as one that is"
-            )
-        }
-    }
-}
-
 /// Sweeps sessions that are over, a few at a time, so that nobody waits long behind a sweep.
 async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
     let mut swept = shared.clock.now();
@@ -436,6 +359,7 @@ async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
             continue;
         }
         swept = now;
+        shared.close_refused().await;
         shared.tend_keys().await;
         loop {
             match shared.write(daemon_itself(), Command::Sweep).await {

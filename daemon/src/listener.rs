@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -141,6 +142,27 @@ pub(crate) async fn accept(listener: &UnixListener) -> UnixStream {
             }
         }
     }
+}
+
+/// Descriptors that are kept back from connections: for files of the daemon's own, and for a caller who is being sent away.
+const DESCRIPTOR_RESERVE: usize = 64;
+
+/// How many of these connections there are descriptors for. The limit of open files is raised as far as it is needed and may be.
+pub(crate) fn affordable(wanted: usize) -> usize {
+    let needed = u64::try_from(wanted + DESCRIPTOR_RESERVE).unwrap_or(u64::MAX);
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
+    let raised = needed.clamp(soft, hard.max(soft));
+    let most = if setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_ok() { raised } else { soft };
+    if most >= needed {
+        return wanted;
+    }
+    let affordable = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(DESCRIPTOR_RESERVE).max(1);
+    tracing::warn!(
+        configured = wanted,
+        connections = affordable,
+        "there are too few descriptors for as many connections as are configured; raise the limit of open files to {needed}"
+    );
+    affordable
 }
 
 /// How many connections there may be.

@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::SessionId;
 use hallpass_protocol::time::Millis;
 
 use crate::board::Board;
+use crate::budget::Budget;
 use crate::caller::Callers;
 use crate::caller::daemon_itself;
 use crate::clock::Clock;
@@ -24,6 +26,7 @@ use crate::held::Place;
 use crate::keys::Keys;
 use crate::listener::Places;
 use crate::password::Hasher;
+use crate::refused::RefusedCalls;
 use crate::reseal::MasterFile;
 use crate::store::{Copied, Snapshot, Store, StoreError, Writer};
 
@@ -37,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<Clock>,
     pub(crate) entropy: Entropy,
     pub(crate) places: Places,
+    pub(crate) budget: Budget,
+    pub(crate) idle_connection: Duration,
     pub(crate) callers: Arc<Callers>,
     pub(crate) issuer: String,
     pub(crate) lifetimes: Lifetimes,
@@ -49,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) export: Place<Users>,
     pub(crate) started: Millis,
     pub(crate) touching: Mutex<HashSet<SessionId>>,
+    pub(crate) refused: RefusedCalls,
 }
 
 impl Shared {

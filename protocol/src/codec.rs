@@ -72,6 +72,7 @@ pub enum End {
 pub struct WireCodec<In, Out> {
     max_frame: usize,
     end: End,
+    read: usize,
     values: PhantomData<fn(Out) -> In>,
 }
 
@@ -79,7 +80,13 @@ impl<In, Out> WireCodec<In, Out> {
     /// A codec that neither reads nor writes a frame longer than `max_frame`.
     #[must_use]
     pub fn new(end: End, max_frame: usize) -> Self {
-        Self { max_frame, end, values: PhantomData }
+        Self { max_frame, end, read: 0, values: PhantomData }
+    }
+
+    /// How long the frame was that was read last, in bytes.
+    #[must_use]
+    pub fn last_read(&self) -> usize {
+        self.read
     }
 }
 
@@ -99,6 +106,7 @@ impl<In: DeserializeOwned, Out> Decoder for WireCodec<In, Out> {
         if src.len() < LENGTH_BYTES + length {
             return Ok(None);
         }
+        self.read = length;
         let frame = &mut src[LENGTH_BYTES..LENGTH_BYTES + length];
         let value = match self.end {
             End::Server => with_bounded_deadline(frame).and_then(|request| match request {

@@ -147,7 +147,13 @@ pub async fn send_away<S: AsyncWrite + Unpin>(
     status: Status,
     sentence: &str,
 ) -> io::Result<()> {
-    stream.write_all(&answer(status as u8, sentence)).await
+    stream.write_all(&refusal(status, sentence)).await
+}
+
+/// What a caller is told who is not served, as it goes over the wire.
+#[must_use]
+pub fn refusal(status: Status, sentence: &str) -> Vec<u8> {
+    answer(status as u8, sentence)
 }
 
 fn answer(status: u8, sentence: &str) -> Vec<u8> {

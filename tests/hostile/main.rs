@@ -1,6 +1,7 @@
 //! Bad input on the raw sockets costs at most the connection that it came on: the next caller is answered within a second, and the daemon
 //! keeps neither memory nor descriptors for it.
 
+mod limits;
 mod raw;
 #[expect(dead_code, reason = "each test file uses its part")]
 #[path = "../support/mod.rs"]

@@ -83,14 +83,19 @@ impl Raw {
         (answer[10], String::from_utf8(sentence).expect("words"))
     }
 
-    /// The answer to a request.
-    pub(crate) fn answer(&mut self) -> Response<AuthResponse> {
+    /// The answer to a request, unless the connection has ended.
+    pub(crate) fn try_answer(&mut self) -> Option<Vec<u8>> {
         self.0.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let mut length = [0; 4];
-        self.0.read_exact(&mut length).expect("an answer");
+        self.0.read_exact(&mut length).ok()?;
         let mut payload = vec![0; u32::from_be_bytes(length) as usize];
-        self.0.read_exact(&mut payload).expect("the whole answer");
-        decode(&payload).expect("an answer")
+        self.0.read_exact(&mut payload).ok()?;
+        Some(payload)
+    }
+
+    /// The answer to a request.
+    pub(crate) fn answer(&mut self) -> Response<AuthResponse> {
+        decode(&self.try_answer().expect("an answer")).expect("an answer of the service")
     }
 
     /// Waits for the connection to end.

@@ -33,6 +33,7 @@ pub(crate) struct Daemon {
     args: Vec<String>,
     log_level: Option<&'static str>,
     environment: Vec<(&'static str, String)>,
+    prefix: Vec<String>,
     child: Option<Child>,
 }
 
@@ -63,22 +64,65 @@ impl Daemon {
         Self::start_in(dir, args, None).await
     }
 
-    async fn start_in(dir: TempDir, mut args: Vec<String>, log_level: Option<&'static str>) -> Self {
-        let under = |name: &str| text(&dir.path().join(name));
-        args.extend(["--state-dir".to_owned(), under("state"), "--runtime-dir".to_owned(), under("run")]);
-        let mut daemon = Self { dir, args, log_level, environment: Vec::new(), child: None };
+    /// Starts a daemon with exactly this configuration, which need not let the user of the test in.
+    pub(crate) async fn for_others(toml: &str) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let config = dir.path().join("hallpass.toml");
+        fs::write(&config, toml).expect("the configuration is written");
+        let mut daemon = Self::placed(dir, vec!["--config".to_owned(), text(&config)], None);
+        daemon.spawn();
+        let give_up = Instant::now() + PATIENCE;
+        while !daemon.log().contains("serving") {
+            daemon.is_still_there();
+            assert!(Instant::now() < give_up, "hallpassd does not serve:\n{}", daemon.log());
+            tokio::time::sleep(POLL).await;
+        }
+        daemon
+    }
+
+    /// Starts a daemon as one user would, which can have so many descriptors open.
+    pub(crate) async fn with_descriptors(most: usize) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let mut daemon = Self::placed(dir, Vec::new(), None);
+        daemon.prefix = vec!["prlimit".to_owned(), format!("--nofile={most}:{most}")];
         daemon.restart().await;
         daemon
     }
 
+    async fn start_in(dir: TempDir, args: Vec<String>, log_level: Option<&'static str>) -> Self {
+        let mut daemon = Self::placed(dir, args, log_level);
+        daemon.restart().await;
+        daemon
+    }
+
+    fn placed(dir: TempDir, mut args: Vec<String>, log_level: Option<&'static str>) -> Self {
+        let under = |name: &str| text(&dir.path().join(name));
+        args.extend(["--state-dir".to_owned(), under("state"), "--runtime-dir".to_owned(), under("run")]);
+        Self { dir, args, log_level, environment: Vec::new(), prefix: Vec::new(), child: None }
+    }
+
     /// Starts the daemon again on the same directories, and waits until both sockets answer.
     pub(crate) async fn restart(&mut self) {
+        self.spawn();
+        self.wait_until_it_answers().await;
+    }
+
+    /// Starts the daemon again from a process that has files made for everybody.
+    pub(crate) async fn restart_without_umask(&mut self) {
+        self.prefix = ["sh", "-c", "umask 0; exec \"$0\" \"$@\""].map(str::to_owned).to_vec();
+        self.restart().await;
+    }
+
+    fn spawn(&mut self) {
         assert!(self.child.is_none(), "the daemon is running already");
         let output = |name: &str| {
             let path = self.dir.path().join(name);
             OpenOptions::new().create(true).append(true).open(path).expect("an output file")
         };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hallpassd"));
+        // What stands before it becomes the daemon, so that its process is the daemon's.
+        let mut words = self.prefix.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_hallpassd")]);
+        let mut command = Command::new(words.next().expect("at least the daemon's own"));
+        command.args(words);
         clear_environment(&mut command);
         if let Some(level) = self.log_level {
             command.env("HALLPASS_LOG", level);
@@ -86,7 +130,6 @@ impl Daemon {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(&self.args).stdin(Stdio::null()).stdout(output("stdout")).stderr(output("stderr"));
         self.child = Some(command.spawn().expect("hallpassd starts"));
-        self.wait_until_it_answers().await;
     }
 
     /// Starts the daemon from now on with this in its environment too.
@@ -97,15 +140,19 @@ impl Daemon {
     async fn wait_until_it_answers(&mut self) {
         let give_up = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child().try_wait().expect("the daemon is our child") {
-                let log = self.log();
-                assert!(self.child.take().is_none(), "hallpassd ended at its start with {status}:\n{log}");
-            }
+            self.is_still_there();
             if self.answers().await.is_ok() {
                 return;
             }
             assert!(Instant::now() < give_up, "hallpassd does not answer:\n{}", self.log());
             tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn is_still_there(&mut self) {
+        if let Some(status) = self.child().try_wait().expect("the daemon is our child") {
+            let log = self.log();
+            assert!(self.child.take().is_none(), "hallpassd ended at its start with {status}:\n{log}");
         }
     }
 
@@ -140,6 +187,11 @@ impl Daemon {
             assert!(Instant::now() < give_up, "hallpassd does not stop:\n{}", self.log());
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// Waits until a daemon is gone that was killed.
+    pub(crate) fn wait_for_its_end(&mut self) {
+        self.child.take().expect("the daemon runs").wait().expect("the daemon is our child");
     }
 
     fn child(&mut self) -> &mut Child {
@@ -188,6 +240,11 @@ impl Daemon {
     /// A connection to the apps' socket.
     pub(crate) async fn client(&self) -> Client {
         Client::connect(self.socket()).await.expect("the daemon answers")
+    }
+
+    /// What the user of the test is told on the apps' socket, who is none of them.
+    pub(crate) async fn client_error(&self) -> String {
+        Client::connect(self.socket()).await.expect_err("nobody is served who is no app").to_string()
     }
 
     /// A connection to the administrator's socket.

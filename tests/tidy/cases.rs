@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::Source;
 
-/// What has to have a row: the rows of the rotation table with the rules beneath it, and the lines of the lists B and C.
-const LINES: [&str; 41] = [
+/// What has to have a row: the rows of the rotation table with the rules beneath it, and the lines of the lists B to F.
+const LINES: [&str; 82] = [
     "row c = n",
     "row c = n-1, window",
     "row c = n-1, attempt",
@@ -47,6 +47,47 @@ const LINES: [&str; 41] = [
     "C15",
     "C17",
     "C18",
+    "D1",
+    "D2",
+    "D3",
+    "D5",
+    "D6",
+    "D7",
+    "D8",
+    "D10",
+    "D11",
+    "D12",
+    "D13",
+    "D14",
+    "D16",
+    "D18",
+    "D19",
+    "D20",
+    "D21",
+    "E1",
+    "E2",
+    "E3",
+    "E4",
+    "E7",
+    "E8",
+    "E9",
+    "E10",
+    "E12",
+    "E13",
+    "E14",
+    "E15",
+    "E16",
+    "E18",
+    "E19",
+    "F1",
+    "F2",
+    "F3",
+    "F5",
+    "F6",
+    "F7",
+    "F9",
+    "F10",
+    "F12",
 ];
 
 /// Where the table begins and ends.
@@ -85,6 +126,25 @@ pub(crate) fn unproved(page: &str, proofs: &Proofs) -> Vec<String> {
         );
         let untested = quoted(tests).filter(|test| !proofs.tests.contains(*test));
         found.extend(untested.map(|test| format!("{line}: there is no test {test}")));
+    }
+    found
+}
+
+/// What the last column of a table names that is no test, and rows that name none.
+pub(crate) fn untested(page: &str, heading: &str, tests: &BTreeSet<String>) -> Vec<String> {
+    let table =
+        page.split_once(heading).map_or("", |(_, rest)| rest).split("\n## ").next().unwrap_or_default();
+    let rows: Vec<[&str; 3]> = table.lines().filter_map(row).skip(2).collect();
+    let mut found = Vec::new();
+    if rows.is_empty() {
+        found.push(format!("there is no table under {heading}"));
+    }
+    for [what, _, named] in rows {
+        if quoted(named).next().is_none() {
+            found.push(format!("{what}: no test; name one"));
+        }
+        let unknown = quoted(named).filter(|test| !tests.contains(*test));
+        found.extend(unknown.map(|test| format!("{what}: there is no test {test}")));
     }
     found
 }

@@ -11,7 +11,7 @@ mod source;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cases::{Proofs, tests, unproved};
+use cases::{Proofs, tests, unproved, untested};
 use imports::{IMPORTS, imports};
 use rules::{
     FILE_LINES, FUNCTION_LINES, LONG_FILE, LONG_FUNCTION, RULES, Rule, orphans, stray, undeclared, unused,
@@ -113,6 +113,11 @@ fn every_line_of_the_table_of_cases_is_proved_by_what_it_names() {
     none(&unproved(&read("tests/vectors/README.md"), &proofs()));
 }
 
+#[test]
+fn every_limit_has_a_test() {
+    none(&untested(&read("SECURITY.md"), "## What callers may take up", &proofs().tests));
+}
+
 // The rules, held to what they must catch.
 
 #[test]
@@ -165,6 +170,19 @@ fn a_table_that_names_what_is_not_there_is_caught() {
     let renamed = without("`b13_nothing_outlives_the_absolute_end`", "`b13_nothing`");
     assert_eq!(renamed, ["B13: there is no test b13_nothing"]);
     assert_eq!(without("`b13_nothing_outlives_the_absolute_end`", "`with_attempt`").len(), 1, "no test");
+}
+
+#[test]
+fn a_limit_without_a_test_is_caught() {
+    let tests = proofs().tests;
+    let page = |named: &str| {
+        format!("## L\n\n| limit | value | tests |\n|---|---|---|\n| a frame | 7 | {named} |\n\n## N\n")
+    };
+    assert_eq!(untested(&page("`any_deadline_is_answered`"), "## L", &tests), [""; 0]);
+    for bad in ["", "`any_deadline`"] {
+        assert_eq!(untested(&page(bad), "## L", &tests).len(), 1, "{bad:?}");
+    }
+    assert_eq!(untested("", "## L", &tests).len(), 1);
 }
 
 #[test]

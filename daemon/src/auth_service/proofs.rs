@@ -15,34 +15,35 @@ use super::context::{code_hash, origin};
 use crate::domain::account::Name;
 use crate::domain::command::{self, Command, Opening, Purpose, Redeem, Settle, Vouch, Whom};
 use crate::domain::effect::{Attempt, Outcome};
-use crate::domain::policy::{Operation, Permit, admit};
+use crate::domain::policy::{Operation, Permit};
 use crate::domain::throttle::Source;
 use crate::shared::unreadable;
 
 impl AuthService {
     pub(super) async fn answer_login(&self, request: Login) -> Answer<Grant> {
-        let permit = admit(&self.caller, Operation::Login)?;
+        let permit = self.admit(Operation::Login)?;
         let opening = opening(&request.context, request.kind, request.audience)?;
         let login = self.login(&permit, request.name, &opening, request.device_token.as_ref());
         self.prove(permit, login, &request.password, Purpose::Login, opening).await
     }
 
     pub(super) async fn answer_reauthenticate(&self, request: Reauthenticate) -> Answer<Grant> {
-        let permit = admit(&self.caller, Operation::Reauthenticate)?;
-        let (session, login, opening) = self.of_session(&permit, &request)?;
+        let permit = self.admit(Operation::Reauthenticate)?;
+        let (session, login, opening) = self.of_session(&permit, Operation::Reauthenticate, &request)?;
         self.prove(permit, login, &request.password, Purpose::Reauthenticate(session), opening).await
     }
 
     pub(super) async fn answer_change_password(&self, request: ChangePassword) -> Answer<Grant> {
-        let permit = admit(&self.caller, Operation::ChangePassword)?;
-        let (session, login, opening) = self.of_session(&permit, &request.proof)?;
+        let permit = self.admit(Operation::ChangePassword)?;
+        let (session, login, opening) =
+            self.of_session(&permit, Operation::ChangePassword, &request.proof)?;
         let new = self.shared.hasher.hash_new(&request.new_password, &login.name).await?;
         self.prove(permit, login, &request.proof.password, Purpose::ChangePassword(session, new), opening)
             .await
     }
 
     pub(super) async fn answer_redeem_code(&self, request: RedeemCode) -> Answer<Grant> {
-        let permit = admit(&self.caller, Operation::RedeemCode)?;
+        let permit = self.admit(Operation::RedeemCode)?;
         let opening = opening(&request.context, request.kind, request.audience)?;
         let login = self.login(&permit, request.name, &opening, None);
         let password = self.shared.hasher.hash_new(&request.new_password, &login.name).await?;
@@ -53,7 +54,7 @@ impl AuthService {
     }
 
     pub(super) async fn answer_open_session(&self, request: OpenSession) -> Answer<Grant> {
-        let permit = admit(&self.caller, Operation::OpenSession)?;
+        let permit = self.admit(Operation::OpenSession)?;
         let opening = opening(&request.context, request.kind, request.audience)?;
         let word = |word: &String| {
             (1..=8).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase())
@@ -122,13 +123,18 @@ impl AuthService {
     fn of_session(
         &self,
         permit: &Permit,
+        operation: Operation,
         request: &Reauthenticate,
     ) -> Answer<(SessionId, command::Login, Opening)> {
         let now = self.shared.clock.now();
-        let session = self.shown(permit, &request.token, request.audience.as_deref(), now)?.session();
+        let session =
+            self.shown(permit, &request.token, (operation, request.audience.as_deref()), now)?.session();
         let found = self.shared.snapshot()?.found(session).map_err(unreadable)?;
         let own = found.session.filter(|session| permit.reaches(&session.cold.app));
-        let (session, user) = own.zip(found.user).ok_or(ErrorCode::InvalidToken)?;
+        let (session, user) = own
+            .zip(found.user)
+            .ok_or_else(|| Refusal::new(ErrorCode::InvalidToken))
+            .inspect_err(|refusal| self.remember_foreign(operation, refusal))?;
         let opening = opening(&request.context, session.cold.kind, request.audience.clone())?;
         Ok((session.id, self.login(permit, user.name.as_str().to_owned(), &opening, None), opening))
     }

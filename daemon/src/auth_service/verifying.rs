@@ -10,7 +10,7 @@ use hallpass_protocol::token::{Subject, TokenKind};
 
 use super::{AuthService, context, parts};
 use crate::domain::check::{self, Asked, Shown};
-use crate::domain::policy::{Operation, Permit, admit};
+use crate::domain::policy::{Operation, Permit};
 use crate::domain::session::{next_touch, wants_touch};
 use crate::shared::unreadable;
 use crate::store::Snapshot;
@@ -32,13 +32,13 @@ struct Moment {
 impl AuthService {
     /// Verifies one token.
     pub(super) fn answer_verify(&self, request: &Verify) -> Answer<Identity> {
-        let permit = admit(&self.caller, Operation::Verify)?;
+        let permit = self.admit(Operation::Verify)?;
         Ok(self.verified(&permit, request, &self.moment()?)?.identity)
     }
 
     /// Verifies as many tokens as there is room for in an answer.
     pub(super) fn answer_verify_many(&self, requests: &[Verify]) -> Answer<Vec<Answer<Verified>>> {
-        let permit = admit(&self.caller, Operation::Verify)?;
+        let permit = self.admit(Operation::Verify)?;
         if requests.len() > VERIFY_BATCH {
             let sentence = format!("at most {VERIFY_BATCH} tokens are verified in one call");
             return Err(Refusal::because(ErrorCode::InvalidRequest, sentence));
@@ -54,6 +54,13 @@ impl AuthService {
         Ok(answers)
     }
 
+    /// Has it remembered if a genuine token was refused because it is not the caller's to show.
+    pub(super) fn remember_foreign(&self, operation: Operation, refusal: &Refusal) {
+        if refusal.code == ErrorCode::InvalidToken {
+            self.shared.remember_refused(&self.caller, operation, refusal.code);
+        }
+    }
+
     fn moment(&self) -> Answer<Moment> {
         let life = self.shared.writer.life();
         let (stamp, snapshot) = stamped(|| self.shared.writer.visible(), || self.shared.snapshot())?;
@@ -62,7 +69,8 @@ impl AuthService {
 
     fn verified(&self, permit: &Permit, request: &Verify, moment: &Moment) -> Answer<Verified> {
         let Moment { life, stamp, snapshot, now } = moment;
-        let shown = self.shown(permit, &request.token, request.needs.audience.as_deref(), *now)?;
+        let shown =
+            self.shown(permit, &request.token, (Operation::Verify, request.needs.audience.as_deref()), *now)?;
         let fingerprint = match &request.context {
             Some(context) => context::origin(context)?.0.fingerprint,
             None => None,
@@ -70,7 +78,8 @@ impl AuthService {
         let found = snapshot.found(shown.session()).map_err(unreadable)?;
         let binding = self.shared.binding;
         let asked = Asked { permit, shown, needs: &request.needs, fingerprint, binding, now: *now };
-        let expires_at = check::verify(&asked, &found)?;
+        let expires_at = check::verify(&asked, &found)
+            .inspect_err(|refusal| self.remember_foreign(Operation::Verify, refusal))?;
         let (session, user) = found.session.zip(found.user).ok_or(ErrorCode::Expired)?;
         if wants_touch(&session, *now) {
             self.shared.touch(permit.clone(), session.id, fingerprint);
@@ -96,7 +105,7 @@ impl AuthService {
         &self,
         permit: &Permit,
         token: &Token,
-        audience: Option<&str>,
+        (operation, audience): (Operation, Option<&str>),
         now: Millis,
     ) -> Answer<Shown> {
         let ring = self.shared.keys.ring();
@@ -106,7 +115,7 @@ impl AuthService {
                 _ => Err(Refusal::new(ring.why_not(token))),
             };
         }
-        let audience = permit.audience(audience)?;
+        let audience = self.audience(permit, operation, audience)?;
         let claims = ring.verify(token, |aud| aud == audience, now.as_secs()).map_err(|refused| {
             match refused {
                 Refused::Expired => ErrorCode::TokenExpired,

@@ -155,11 +155,21 @@ pub(crate) struct LimitsConfig {
     /// Connections of one user, 1 to 8,192.
     #[serde(deserialize_with = "ranged::<1, 8_192, _>")]
     pub(crate) connections_per_uid: usize,
+    /// MiB that received frames may take up together, a quarter of it for each user: 1 to 4,096.
+    #[serde(deserialize_with = "ranged::<1, 4_096, _>")]
+    pub(crate) frame_memory_mib: usize,
+    /// How long a connection may be idle, 1 second to 30 days.
+    pub(crate) idle_connection: Within<1, 2_592_000>,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { connections: 1024, connections_per_uid: 256 }
+        Self {
+            connections: 1024,
+            connections_per_uid: 256,
+            frame_memory_mib: 64,
+            idle_connection: Within(Duration::from_hours(1)),
+        }
     }
 }
 

@@ -1,10 +1,12 @@
-//! Backups that take too long, and a change of the master key that a crash ends between any two of its steps: what lies in the key's place opens everything, and in the end one key
+//! Calls that are refused, backups that take too long, and a change of the master key that a crash ends between any two of its steps: what lies in the key's place opens everything, and in the end one key
 //! does and the other does not.
 
 use super::*;
 use crate::clock::SystemTime;
 use crate::domain::keyset::KeyKind;
+use crate::domain::policy::{Operation, Principal, Role};
 use crate::entropy::SystemRandom;
+use hallpass_protocol::error::ErrorCode;
 use hallpass_protocol::id::SessionId;
 use hallpass_protocol::secret::Token;
 use hallpass_protocol::token::{MacKeyId, Subject};
@@ -198,5 +200,43 @@ async fn a_backup_is_held_for_whoever_goes_on_with_it_and_not_for_long() {
     wait(25);
     wait(25);
     page(second).expect_err("not longer than half an hour");
+    daemon.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn e2_with_its_refused_calls_an_app_buys_one_entry_a_minute_and_a_count() {
+    let dir = TempDir::new().unwrap();
+    let clock = Arc::new(Forward::default());
+    let time = Arc::clone(&clock) as Arc<dyn TimeSource>;
+    let daemon = Daemon::start(Parts { time, ..parts(&dir, None) }, Passed::default()).await.unwrap();
+    let shared = &daemon.shared;
+    let stranger = Arc::new(Principal { uid: 61_001, pid: 7, role: Role::Stranger });
+    let told = || {
+        let entries =
+            shared.snapshot().unwrap().audit_after(0, 50).unwrap().into_iter().map(|(_, entry)| entry);
+        let refused = entries.filter(|entry| entry.event == "call.refused" && entry.uid == 61_001);
+        refused.map(|entry| (entry.detail, entry.outcome, entry.pid)).collect::<Vec<_>>()
+    };
+    for operation in [Operation::Verify, Operation::Refresh] {
+        for pid in 0..1000 {
+            let process = Arc::new(Principal { pid, ..(*stranger).clone() });
+            assert_eq!(shared.admit(&process, operation).unwrap_err().code, ErrorCode::Forbidden);
+        }
+    }
+    while told().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    shared.close_refused().await;
+    let entry = |detail: &str, pid| (detail.to_owned(), "forbidden".to_owned(), pid);
+    let firsts = [entry("verify", 0), entry("refresh", 0)];
+    assert_eq!(told(), firsts, "the minute is not over");
+    clock.0.fetch_add(60_000_000, std::sync::atomic::Ordering::Relaxed);
+    shared.close_refused().await;
+    let mut closing = told().split_off(2);
+    closing.sort();
+    let count = |operation: &str| entry(&format!("{operation}: 999 more since the entry before"), 0);
+    assert_eq!(closing, [count("refresh"), count("verify")]);
+    shared.close_refused().await;
+    assert_eq!(told().len(), 4, "nothing is told twice");
     daemon.stop().await.unwrap();
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hallpass_protocol::auth::SessionKind;
+use hallpass_protocol::error::ErrorCode;
 use hallpass_protocol::id::{DeviceId, SessionId, UserId};
 use hallpass_protocol::time::Millis;
 use hallpass_protocol::token::MacKeyId;
@@ -11,7 +12,7 @@ use super::account::{Change, CodeHash, Name, NewUser, PasswordHash, User};
 use super::effect::{Credential, Event, ListedAt};
 use super::family::{AttemptHash, ContextTag, RotationPolicy};
 use super::keyset::{Key, KeyPolicy};
-use super::policy::Permit;
+use super::policy::{Operation, Permit};
 use super::reseal::{Bridge, Master, MasterId, Resealed};
 use super::revocation::{CutOffs, Target};
 use super::session::{Dead, Origin, Session, is_alive};
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Backup,
     /// Writes down something that changes nothing else.
     Tell(Event, String),
+    /// Writes down that calls were refused before they reached the rules.
+    NoteRefused(Refused),
     /// Brings a new key in.
     RotateKey {
         /// The key, sealed for the next place of its kind.
@@ -78,6 +81,17 @@ pub(crate) enum Command {
     },
     /// Puts every key under the seal of another master key.
     Reseal(Box<Resealed>),
+}
+
+/// Calls that were refused before they reached the rules.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refused {
+    /// What was asked for.
+    pub(crate) operation: Operation,
+    /// Why there was none.
+    pub(crate) code: ErrorCode,
+    /// How many there were since the last entry of them; none for the first.
+    pub(crate) more: u64,
 }
 
 /// Who logs in, and from where.

@@ -3,7 +3,7 @@
 use hallpass_protocol::auth::SessionKind;
 use hallpass_protocol::time::Millis;
 
-use super::command::{Case, Command};
+use super::command::{Case, Command, Refused};
 use super::effect::{Decision, Effect, Event, Outcome};
 use super::family::Binding;
 use super::revocation::Target;
@@ -36,7 +36,18 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
         Command::Reopen => Decision::done(Event::Reopen, Outcome::Done),
         Command::Backup => Decision::done(Event::Backup, Outcome::Done),
         Command::Tell(event, detail) => Decision::done(*event, Outcome::Done).detail(detail.clone()),
+        Command::NoteRefused(refused) => noted(refused),
     }
+}
+
+/// Nothing is decided: this is remembered.
+fn noted(refused: &Refused) -> Decision {
+    let asked = refused.operation.as_str();
+    let detail = match refused.more {
+        0 => asked.to_owned(),
+        more => format!("{asked}: {more} more since the entry before"),
+    };
+    Decision::done(Event::CallRefused, Outcome::Done).detail(detail)
 }
 
 /// Once a minute at the most, which is what makes an event of another device bearable.

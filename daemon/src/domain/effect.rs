@@ -350,6 +350,8 @@ events! {
     ClockStep = "clock.step";
     /// The daemon's time follows the wall clock again, as an administrator wanted.
     ClockAccept = "clock.accept";
+    /// Calls were refused before they reached the rules, or a token of another app was shown.
+    CallRefused = "call.refused";
 }
 
 impl Decision {

@@ -32,37 +32,6 @@ impl Right {
     pub(crate) const USUAL: [Self; 5] = [Self::Login, Self::Verify, Self::Refresh, Self::Revoke, Self::List];
 }
 
-/// What callers ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Operation {
-    /// Who is there.
-    Hello,
-    /// The public keys.
-    Jwks,
-    /// A login.
-    Login,
-    /// A verification.
-    Verify,
-    /// An exchange of a refresh token.
-    Refresh,
-    /// An end to sessions of the app.
-    Revoke,
-    /// A list of sessions of the app.
-    Sessions,
-    /// A session for a user whom the app has authenticated.
-    OpenSession,
-    /// Another proof of who a session's user is.
-    Reauthenticate,
-    /// A new password by a session's user.
-    ChangePassword,
-    /// A new password by a code.
-    RedeemCode,
-    /// A token for the app itself.
-    ServiceToken,
-    /// Anything on the administrator's socket.
-    Administer,
-}
-
 /// What an operation needs.
 enum Needs {
     /// To be an app that the configuration knows.
@@ -73,27 +42,65 @@ enum Needs {
     Admin,
 }
 
-impl Operation {
-    /// The table.
-    const fn needs(self) -> Needs {
-        match self {
-            Self::Hello | Self::Jwks => Needs::App,
-            Self::Login | Self::Reauthenticate | Self::ChangePassword | Self::RedeemCode => {
-                Needs::Right(Right::Login)
-            }
-            Self::OpenSession => Needs::Right(Right::Vouch),
-            Self::ServiceToken => Needs::Right(Right::ServiceToken),
-            Self::Verify => Needs::Right(Right::Verify),
-            Self::Refresh => Needs::Right(Right::Refresh),
-            Self::Revoke => Needs::Right(Right::Revoke),
-            Self::Sessions => Needs::Right(Right::List),
-            Self::Administer => Needs::Admin,
+macro_rules! operations {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal needs $needs:expr;)*) => {
+        /// What callers ask for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub(crate) enum Operation {
+            $($(#[$doc])* $variant,)*
         }
-    }
+
+        impl Operation {
+            /// Every operation there is.
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The operation as a stable word.
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            const fn needs(self) -> Needs {
+                match self { $(Self::$variant => $needs,)* }
+            }
+        }
+    };
+}
+
+// The table. What does not stand in it cannot be asked for; the one in SECURITY.md is made from it.
+operations! {
+    /// To be heard at all.
+    Connect = "connect" needs Needs::App;
+    /// Who is there.
+    Hello = "hello" needs Needs::App;
+    /// The public keys.
+    Jwks = "jwks" needs Needs::App;
+    /// A login.
+    Login = "login" needs Needs::Right(Right::Login);
+    /// Another proof of who a session's user is.
+    Reauthenticate = "reauthenticate" needs Needs::Right(Right::Login);
+    /// A new password by a session's user.
+    ChangePassword = "change_password" needs Needs::Right(Right::Login);
+    /// A new password by a code.
+    RedeemCode = "redeem_code" needs Needs::Right(Right::Login);
+    /// A verification, or many.
+    Verify = "verify" needs Needs::Right(Right::Verify);
+    /// An exchange of a refresh token.
+    Refresh = "refresh" needs Needs::Right(Right::Refresh);
+    /// An end to sessions of the app.
+    Revoke = "revoke" needs Needs::Right(Right::Revoke);
+    /// A list of sessions of the app.
+    Sessions = "sessions" needs Needs::Right(Right::List);
+    /// A session for a user whom the app has authenticated.
+    OpenSession = "open_session" needs Needs::Right(Right::Vouch);
+    /// A token for the app itself.
+    ServiceToken = "service_token" needs Needs::Right(Right::ServiceToken);
+    /// Anything on the administrator's socket.
+    Administer = "administer" needs Needs::Admin;
 }
 
 /// Who calls, as the kernel and the configuration say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Principal {
     /// The user of the calling process when it connected.
     pub(crate) uid: u32,
@@ -104,7 +111,7 @@ pub(crate) struct Principal {
 }
 
 /// What a caller is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Role {
     /// An app.
     App(Arc<App>),
@@ -112,10 +119,12 @@ pub(crate) enum Role {
     Admin,
     /// The daemon itself, at start-up and when it sweeps.
     Daemon,
+    /// Nobody whom the configuration knows.
+    Stranger,
 }
 
 /// An app as the configuration describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct App {
     /// Its name, which is the `client_id` of its tokens.
     pub(crate) name: String,
@@ -151,6 +160,11 @@ pub(crate) fn admit_daemon(uid: u32, pid: i32) -> Permit {
     Permit { principal: Arc::new(Principal { uid, pid, role: Role::Daemon }) }
 }
 
+/// Leave to have one's own refusal written down, which is all that nobody can be refused.
+pub(crate) fn admit_refused(principal: &Arc<Principal>) -> Permit {
+    Permit { principal: Arc::clone(principal) }
+}
+
 impl Permit {
     /// Who asks.
     pub(crate) fn principal(&self) -> &Principal {
@@ -167,6 +181,7 @@ impl Permit {
         match &self.principal.role {
             Role::App(own) => own.name == app,
             Role::Admin | Role::Daemon => true,
+            Role::Stranger => false,
         }
     }
 
@@ -174,7 +189,7 @@ impl Permit {
     pub(crate) fn audiences(&self) -> &[String] {
         match &self.principal.role {
             Role::App(app) => &app.audiences,
-            Role::Admin | Role::Daemon => &[],
+            Role::Admin | Role::Daemon | Role::Stranger => &[],
         }
     }
 
@@ -194,7 +209,7 @@ impl Permit {
 
     /// Whether work for this caller goes ahead of what apps have waiting.
     pub(crate) fn is_urgent(&self) -> bool {
-        !matches!(self.principal.role, Role::App(_))
+        matches!(self.principal.role, Role::Admin | Role::Daemon)
     }
 }
 
@@ -205,76 +220,10 @@ impl Principal {
             Role::App(app) => &app.name,
             Role::Admin => "admin",
             Role::Daemon => "hallpassd",
+            Role::Stranger => "",
         }
     }
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    pub(crate) fn app(name: &str, rights: &[Right]) -> Arc<Principal> {
-        let app =
-            App { name: name.into(), rights: rights.to_vec(), audiences: vec![name.into(), "shared".into()] };
-        Arc::new(Principal { uid: 1000, pid: 1, role: Role::App(Arc::new(app)) })
-    }
-
-    #[test]
-    fn e2_nothing_is_allowed_that_the_table_does_not_name() {
-        let admin = Arc::new(Principal { uid: 0, pid: 1, role: Role::Admin });
-        let always = [Operation::Hello, Operation::Jwks];
-        let by_right = [
-            (
-                Right::Login,
-                vec![
-                    Operation::Login,
-                    Operation::Reauthenticate,
-                    Operation::ChangePassword,
-                    Operation::RedeemCode,
-                ],
-            ),
-            (Right::Verify, vec![Operation::Verify]),
-            (Right::Refresh, vec![Operation::Refresh]),
-            (Right::Revoke, vec![Operation::Revoke]),
-            (Right::List, vec![Operation::Sessions]),
-            (Right::Vouch, vec![Operation::OpenSession]),
-            (Right::ServiceToken, vec![Operation::ServiceToken]),
-        ];
-        let mut all: Vec<_> = always
-            .into_iter()
-            .chain(by_right.iter().flat_map(|(_, operations)| operations.clone()))
-            .collect();
-        all.push(Operation::Administer);
-        let allowed = |principal: &Arc<Principal>| {
-            all.iter().copied().filter(|operation| admit(principal, *operation).is_ok()).collect::<Vec<_>>()
-        };
-        assert_eq!(allowed(&admin), [Operation::Administer]);
-        assert_eq!(allowed(&app("a", &[])), always);
-        for (right, operations) in &by_right {
-            assert_eq!(
-                allowed(&app("a", &[*right])),
-                [always.to_vec(), operations.clone()].concat(),
-                "{right:?}"
-            );
-        }
-        assert!(!Right::USUAL.contains(&Right::Vouch) && !Right::USUAL.contains(&Right::ServiceToken));
-    }
-
-    #[test]
-    fn apps_wait_for_administrators_and_only_the_daemon_is_the_daemon() {
-        let what = |permit: Permit| (permit.is_urgent(), permit.is_the_daemon());
-        let admin = Arc::new(Principal { uid: 0, pid: 1, role: Role::Admin });
-        assert_eq!(what(admit(&app("shop", &[]), Operation::Hello).unwrap()), (false, false));
-        assert_eq!(what(admit(&admin, Operation::Administer).unwrap()), (true, false));
-        assert_eq!(what(admit_daemon(0, 1)), (true, true));
-    }
-
-    #[test]
-    fn an_app_has_its_own_audiences_only() {
-        let permit = admit(&app("shop", &[]), Operation::Hello).unwrap();
-        assert_eq!(permit.audience(None).unwrap(), "shop");
-        assert_eq!(permit.audience(Some("shared")).unwrap(), "shared");
-        assert_eq!(permit.audience(Some("other")).unwrap_err().code, ErrorCode::AudienceForbidden);
-        assert!(permit.reaches("shop") && !permit.reaches("blog"));
-    }
-}
+pub(crate) mod tests;

@@ -59,10 +59,7 @@ where
         Command::AddUser(new) => load_new(rows, new, at, &mut facts)?,
         Command::ChangeUser(name, change) => {
             facts.user = rows.user_named(name.as_str())?;
-            if let Change::Rename(new) = change {
-                facts.name_taken =
-                    rows.name_taken(new.as_str(), at.now, facts.user.as_ref().map(|user| user.id))?;
-            }
+            load_new_name(rows, change, at, &mut facts)?;
         }
         Command::TendKeys => facts.keyset = rows.keys()?,
         Command::RotateKey { .. }
@@ -72,10 +69,24 @@ where
             facts.keyset = rows.keys()?;
             facts.master = rows.master()?;
         }
-        Command::Start | Command::Reopen | Command::Backup | Command::Tell(..) => {}
+        Command::Start
+        | Command::Reopen
+        | Command::Backup
+        | Command::Tell(..)
+        | Command::NoteRefused(_) => {}
         Command::Sweep => load_sweep(rows, at, &mut facts)?,
     }
     Ok(facts)
+}
+
+fn load_new_name<T>(rows: &Rows<T>, change: &Change, at: &Moment, facts: &mut Facts) -> Result<(), StoreError>
+where
+    T: ReadableTable<&'static [u8], &'static [u8]>,
+{
+    if let Change::Rename(new) = change {
+        facts.name_taken = rows.name_taken(new.as_str(), at.now, facts.user.as_ref().map(|user| user.id))?;
+    }
+    Ok(())
 }
 
 fn load_new<T>(rows: &Rows<T>, new: &NewUser, at: &Moment, facts: &mut Facts) -> Result<(), StoreError>

@@ -30,6 +30,7 @@ pub(crate) use copy::{Copied, Copy};
 pub(crate) use facts::SWEEP_SESSIONS;
 pub(crate) use open::{Store, database_in};
 pub(crate) use records::{AuditRecord, Listed};
+pub(crate) use refusals::Refusals;
 pub(crate) use restore::{Lost, Restore, Restorer, TakenBack};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use writer::{Audience, Committed, Writer, WriterThread};

@@ -2,20 +2,21 @@
 //! each bad call.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::Duration;
 
 use hallpass_protocol::error::ErrorCode;
 use hallpass_protocol::id::UserId;
 use hallpass_protocol::time::Millis;
 
-use crate::domain::effect::{Audit, Event};
+use crate::domain::effect::Event;
 
 /// How long refusals of a kind are counted together.
 const WINDOW: Duration = Duration::from_mins(1);
 /// Most kinds that are told apart at a time; what is beyond is counted as one.
 const KINDS: usize = 4096;
 
-/// What makes two refusals the same to somebody who reads the chain.
+/// What makes two refusals by the rules the same to somebody who reads the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Kind {
     pub(super) uid: u32,
@@ -26,7 +27,8 @@ pub(super) struct Kind {
 }
 
 impl Kind {
-    fn words(&self) -> (u32, &str, &str, &str, Option<UserId>) {
+    /// What closing counts are put in order by: the chain tells the same story in the same order, whatever a map's order is.
+    pub(super) fn words(&self) -> (u32, &str, &str, &str, Option<UserId>) {
         (self.uid, &self.app, self.event.as_str(), self.code.as_str(), self.user)
     }
 }
@@ -37,17 +39,23 @@ struct Counted {
     more: u64,
 }
 
-/// The refusals of the last minute.
-#[derive(Debug, Default)]
-pub(super) struct Refusals {
-    counted: HashMap<Kind, Counted>,
+/// The refusals of the last minute, by whatever makes two of them the same.
+#[derive(Debug)]
+pub(crate) struct Refusals<K> {
+    counted: HashMap<K, Counted>,
     beyond: u64,
 }
 
-impl Refusals {
+impl<K> Default for Refusals<K> {
+    fn default() -> Self {
+        Self { counted: HashMap::new(), beyond: 0 }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Refusals<K> {
     /// Whether this refusal is the first of its kind in a minute, and so an entry of its own. One that comes after a minute which nobody has
     /// closed yet takes that minute's count along.
-    pub(super) fn is_first(&mut self, kind: Kind, now: Millis) -> Option<u64> {
+    pub(crate) fn is_first(&mut self, kind: K, now: Millis) -> Option<u64> {
         if let Some(counted) = self.counted.get_mut(&kind) {
             if now.since(counted.since) < WINDOW {
                 counted.more += 1;
@@ -63,22 +71,16 @@ impl Refusals {
         Some(0)
     }
 
-    /// Entries that close the minutes that are over.
-    pub(super) fn closing(&mut self, now: Millis) -> Vec<(Kind, Audit)> {
+    /// How many more there were of each kind whose minute is over, where there were any.
+    pub(crate) fn closing(&mut self, now: Millis) -> Vec<(K, u64)> {
         let mut closing = Vec::new();
         self.counted.retain(|kind, counted| {
             let over = now.since(counted.since) >= WINDOW;
             if over && counted.more > 0 {
-                let detail = more(counted.more);
-                closing.push((
-                    kind.clone(),
-                    Audit { event: kind.event, user: kind.user, session: None, detail },
-                ));
+                closing.push((kind.clone(), counted.more));
             }
             !over
         });
-        // The chain tells the same story in the same order, whatever the map's order is.
-        closing.sort_by(|(one, _), (other, _)| one.words().cmp(&other.words()));
         if self.beyond > 0 && self.counted.len() < KINDS {
             tracing::warn!(
                 refusals = self.beyond,
@@ -112,8 +114,9 @@ mod tests {
         assert_eq!(refusals.is_first(kind(2), start), Some(0), "another caller");
         assert!(refusals.closing(start.plus(WINDOW / 2)).is_empty(), "the minute is not over");
         let closing = refusals.closing(start.plus(WINDOW));
-        let told: Vec<_> = closing.iter().map(|(kind, audit)| (kind.uid, audit.detail.as_str())).collect();
-        assert_eq!(told, [(1, "1000 more since the entry before")], "nothing is told of a single one");
+        let told: Vec<_> = closing.iter().map(|(kind, count)| (kind.uid, more(*count))).collect();
+        let wanted = [(1, "1000 more since the entry before".to_owned())];
+        assert_eq!(told, wanted, "nothing is told of a single one");
         assert_eq!(refusals.is_first(kind(1), start.plus(WINDOW)), Some(0), "another minute");
         assert!(refusals.is_first(kind(1), start.plus(WINDOW)).is_none());
         assert_eq!(refusals.is_first(kind(1), start.plus(WINDOW * 2)), Some(1), "one that nobody has closed");

@@ -18,7 +18,7 @@ use super::chain::Head;
 use super::handle::Handle;
 use super::queue::{Full, Queue};
 use super::records::Mark;
-use super::refusals::Refusals;
+use super::refusals::{Kind, Refusals};
 use super::witness::Witness;
 use crate::clock::Clock;
 use crate::domain::command::{Command, Fresh, Policy};
@@ -204,7 +204,7 @@ impl Drop for CloseOnDrop {
 
 struct State {
     parts: Parts,
-    refusals: Refusals,
+    refusals: Refusals<Kind>,
     closing: bool,
     writer: Writer,
     last: Stamp,

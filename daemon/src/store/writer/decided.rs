@@ -144,6 +144,9 @@ impl State {
         let Some(mut audit) = decision.audit.take() else { return Ok(()) };
         let principal = job.permit.principal();
         let who = Who { uid: principal.uid, pid: principal.pid, app: job.permit.app() };
+        if let Command::NoteRefused(refused) = &job.command {
+            return decided.tell(rows, audit, refused.code.as_str(), &who, at);
+        }
         let Err(refusal) = &decision.outcome else { return decided.tell(rows, audit, "ok", &who, at) };
         let (event, user, code) = (audit.event, audit.user, refusal.code);
         let kind = Kind { uid: who.uid, app: who.app.to_owned(), event, code, user };
@@ -164,7 +167,11 @@ impl State {
         at: &Moment,
         decided: &mut Decided,
     ) -> Result<(), StoreError> {
-        for (kind, audit) in self.refusals.closing(at.now) {
+        let mut closing = self.refusals.closing(at.now);
+        closing.sort_by(|(one, _), (other, _)| one.words().cmp(&other.words()));
+        for (kind, count) in closing {
+            let detail = refusals::more(count);
+            let audit = Audit { event: kind.event, user: kind.user, session: None, detail };
             let who = Who { uid: kind.uid, pid: 0, app: &kind.app };
             decided.tell(rows, audit, kind.code.as_str(), &who, at)?;
         }
