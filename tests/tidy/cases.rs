@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::Source;
 
-/// What has to have a row: the rows of the rotation table with the rules beneath it, and the lines of the lists B and C.
-const LINES: [&str; 41] = [
+/// What has to have a row: the rows of the rotation table with the rules beneath it, and lines of the lists B, C and D.
+const LINES: [&str; 46] = [
     "row c = n",
     "row c = n-1, window",
     "row c = n-1, attempt",
@@ -47,6 +47,11 @@ const LINES: [&str; 41] = [
     "C15",
     "C17",
     "C18",
+    "D1",
+    "D2",
+    "D3",
+    "D4",
+    "D5",
 ];
 
 /// Where the table begins and ends.
