@@ -2,6 +2,8 @@
 
 mod apps;
 mod check;
+#[cfg(test)]
+mod guesses;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,7 @@ use serde::Deserialize;
 pub(crate) use self::apps::{AdminConfig, AppConfig};
 pub(crate) use self::sections::{
     BoardConfig, KeysConfig, LifetimesConfig, LimitsConfig, PasswordsConfig, RefreshConfig, SessionsConfig,
+    ThrottleConfig,
 };
 use self::values::label;
 use crate::domain::command::Policy;
@@ -53,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) sessions: SessionsConfig,
     /// How passwords are chosen and hashed.
     pub(crate) passwords: PasswordsConfig,
+    /// What failed logins cost.
+    pub(crate) throttle: ThrottleConfig,
     /// How keys rotate by themselves.
     pub(crate) keys: KeysConfig,
     /// The page that verifications go by.
@@ -76,6 +81,7 @@ impl Default for Config {
             refresh: RefreshConfig::default(),
             sessions: SessionsConfig::default(),
             passwords: PasswordsConfig::default(),
+            throttle: ThrottleConfig::default(),
             keys: KeysConfig::default(),
             board: BoardConfig::default(),
             limits: LimitsConfig::default(),
@@ -143,6 +149,7 @@ impl Config {
             max_sessions: self.sessions.max_per_user,
             when_full: self.sessions.when_full,
             keys: KeyPolicy { lead: self.keys.lead.0, rotate_every: self.keys.rotate_every.0 },
+            throttle: self.throttle.policy(),
         }
     }
 

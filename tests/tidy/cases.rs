@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::source::Source;
 
 /// What has to have a row: the rows of the rotation table with the rules beneath it, and the lines of the lists B to F.
-const LINES: [&str; 82] = [
+const LINES: [&str; 83] = [
     "row c = n",
     "row c = n-1, window",
     "row c = n-1, attempt",
@@ -50,6 +50,7 @@ const LINES: [&str; 82] = [
     "D1",
     "D2",
     "D3",
+    "D4",
     "D5",
     "D6",
     "D7",

@@ -1,5 +1,7 @@
 //! The calls that prove who a user is: each counts the try, does the work of a hash whatever the outcome, and settles in one command.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use hallpass_protocol::auth::{
     Answer, ChangePassword, Context, Grant, Login, OpenSession, Reauthenticate, RedeemCode, SessionKind,
     UserRef,
@@ -15,8 +17,10 @@ use super::context::{code_hash, origin};
 use crate::domain::account::Name;
 use crate::domain::command::{self, Command, Opening, Purpose, Redeem, Settle, Vouch, Whom};
 use crate::domain::effect::{Attempt, Outcome};
-use crate::domain::policy::{Operation, Permit};
+use crate::domain::policy::{Operation, Permit, admit};
+use crate::domain::session::is_alive;
 use crate::domain::throttle::Source;
+use crate::password::Turn;
 use crate::shared::unreadable;
 
 impl AuthService {
@@ -49,7 +53,7 @@ impl AuthService {
         let password = self.shared.hasher.hash_new(&request.new_password, &login.name).await?;
         let Attempt { allowed, retry_after, .. } = self.attempt(&permit, &login).await?;
         let code = allowed.then(|| code_hash(&request.code));
-        let redeem = Redeem { login, code, password, retry_after, opening };
+        let redeem = Redeem { login, allowed, code, password, retry_after, opening };
         self.granted(self.shared.write(permit, Command::Redeem(Box::new(redeem))).await?)
     }
 
@@ -83,10 +87,12 @@ impl AuthService {
     ) -> Answer<Grant> {
         let attempt = self.attempt(&permit, &login).await?;
         let against = attempt.credential.as_ref().map(|credential| credential.hash.clone());
-        let checked = self.shared.hasher.check(password, against).await?;
+        let turn = if attempt.known { Turn::First } else { Turn::Usual };
+        let checked = self.shared.hasher.check(password, against, turn).await?;
         let settle = Settle {
             purpose,
             login,
+            allowed: attempt.allowed,
             proved: attempt.credential.filter(|_| checked.fits),
             rehash: checked.rehash,
             retry_after: attempt.retry_after,
@@ -109,14 +115,15 @@ impl AuthService {
         opening: &Opening,
         device: Option<&Token>,
     ) -> command::Login {
-        let address = opening.origin.ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let address = opening.origin.ip.map(network).unwrap_or_default();
         let device = device.and_then(|token| match self.shared.keys.ring().unseal(token) {
             Some(Subject::Device(user, device)) => Some((user, device)),
             _ => None,
         });
         // Longer ones are nobody's, and are counted as one.
         let name = if name.len() <= NAME_BYTES { name } else { String::new() };
-        command::Login { name, source: Source { app: permit.app().to_owned(), address }, device }
+        let source = Source { app: permit.app().to_owned(), address };
+        command::Login { name, source, device, session: None }
     }
 
     /// The session behind a token, and the login that proves its user again. Whether the session is alive the settlement says.
@@ -136,11 +143,44 @@ impl AuthService {
             .ok_or_else(|| Refusal::new(ErrorCode::InvalidToken))
             .inspect_err(|refusal| self.remember_foreign(operation, refusal))?;
         let opening = opening(&request.context, session.cold.kind, request.audience.clone())?;
-        Ok((session.id, self.login(permit, user.name.as_str().to_owned(), &opening, None), opening))
+        let login = self.login(permit, user.name.as_str().to_owned(), &opening, None);
+        // Whoever has the session is not kept from proving themselves by what strangers have tried.
+        let alive = is_alive(Some(&user), &session, &found.cut_offs, now).is_ok();
+        let login = command::Login { session: alive.then_some((user.id, session.id)), ..login };
+        Ok((session.id, login, opening))
+    }
+}
+
+/// The address that failures are counted by. Whoever has one address of IPv6 has the network of 64 bits that it lies in.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let network = Ipv6Addr::from_bits(address.to_bits() >> 64 << 64);
+            format!("{network}/64")
+        }
     }
 }
 
 fn opening(context: &Context, kind: SessionKind, audience: Option<String>) -> Answer<Opening> {
     let (origin, tag) = origin(context)?;
     Ok(Opening { kind, audience, origin, tag })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_of_one_network_count_as_one() {
+        for (address, counted) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+            ("2001:db8:1:3::", "2001:db8:1:3::/64"),
+        ] {
+            assert_eq!(network(address.parse().unwrap()), counted, "{address}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::values::{Within, ranged, slots};
 use crate::domain::command::{Lifetimes, WhenFull};
 use crate::domain::family::Binding;
+use crate::domain::throttle::ThrottlePolicy;
 
 /// Lifetimes, as a profile and what differs from it.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -110,6 +111,56 @@ impl Default for PasswordsConfig {
             parallel_hashes: 0,
             blocklist: None,
             pepper: None,
+        }
+    }
+}
+
+/// What failed logins cost.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ThrottleConfig {
+    /// Failures in a row of one name from one source that cost nothing, 1 to 50.
+    #[serde(deserialize_with = "ranged::<1, 50, _>")]
+    pub(crate) free: usize,
+    /// The longest wait between two tries of one name from one source, 1 minute to 1 day.
+    pub(crate) longest: Within<60, 86_400>,
+    /// Failures in a row against one user without a known device, 10 to 100.
+    #[serde(deserialize_with = "ranged::<10, 100, _>")]
+    pub(crate) in_a_row: usize,
+    /// Failures an hour from one source, 10 to 100,000.
+    #[serde(deserialize_with = "ranged::<10, 100_000, _>")]
+    pub(crate) per_source: usize,
+    /// Failures an hour through one app, 10 to 1,000,000.
+    #[serde(deserialize_with = "ranged::<10, 1_000_000, _>")]
+    pub(crate) per_app: usize,
+    /// Counts that are kept at once, 1,024 to 16,777,216.
+    #[serde(deserialize_with = "ranged::<1_024, 16_777_216, _>")]
+    pub(crate) rows: usize,
+}
+
+impl Default for ThrottleConfig {
+    fn default() -> Self {
+        Self {
+            free: 10,
+            longest: Within(Duration::from_mins(15)),
+            in_a_row: 100,
+            per_source: 100,
+            per_app: 1000,
+            rows: 262_144,
+        }
+    }
+}
+
+impl ThrottleConfig {
+    pub(super) fn policy(&self) -> ThrottlePolicy {
+        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        ThrottlePolicy {
+            free: number(self.free),
+            longest: self.longest.0,
+            in_a_row: number(self.in_a_row),
+            per_source: number(self.per_source),
+            per_app: number(self.per_app),
+            rows: self.rows as u64,
         }
     }
 }

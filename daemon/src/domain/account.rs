@@ -10,6 +10,7 @@ use hallpass_protocol::time::{Millis, Stamp};
 
 use super::command::Case;
 use super::effect::{Decision, Effect, Event, Outcome};
+use super::throttle::ThrottleKey;
 
 /// A user as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -263,6 +264,7 @@ pub(crate) fn change(name: &Name, change: &Change, case: &Case<'_>) -> Decision 
         return Decision::refused(event, no_such_user()).about_name(name);
     };
     let mut user = user.clone();
+    let counted = ThrottleKey::Credential(user.id);
     match change {
         Change::Enable => user.disabled = false,
         Change::Disable => {
@@ -286,7 +288,7 @@ pub(crate) fn change(name: &Name, change: &Change, case: &Case<'_>) -> Decision 
     let mut decision = changed(event, user);
     if matches!(change, Change::SetPassword(_)) {
         // A person has looked at the account: what was counted against the old password is over.
-        decision.effects.push(Effect::ClearCredentialFailures(name.clone()));
+        decision.effects.push(Effect::ClearFailures(counted));
     }
     decision
 }
@@ -321,6 +323,7 @@ fn removed(user: User) -> Decision {
         .about_user(user.id)
         .about_name(&user.name)
         .with(effect)
+        .with(Effect::ClearFailures(ThrottleKey::Credential(user.id)))
 }
 
 #[cfg(test)]

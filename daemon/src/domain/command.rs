@@ -16,7 +16,7 @@ use super::policy::{Operation, Permit};
 use super::reseal::{Bridge, Master, MasterId, Resealed};
 use super::revocation::{CutOffs, Target};
 use super::session::{Dead, Origin, Session, is_alive};
-use super::throttle::{Failures, Source};
+use super::throttle::{Source, ThrottlePolicy, Tried};
 use super::time::Moment;
 
 /// A change that somebody asks for.
@@ -103,6 +103,8 @@ pub(crate) struct Login {
     pub(crate) source: Source,
     /// A device that an earlier login made known, proved by its token.
     pub(crate) device: Option<(UserId, DeviceId)>,
+    /// A living session of theirs, proved by its token, where that is what they log in beside.
+    pub(crate) session: Option<(UserId, SessionId)>,
 }
 
 /// How a session is to be opened.
@@ -154,6 +156,8 @@ pub(crate) enum Whom {
 pub(crate) struct Redeem {
     /// Who, and from where.
     pub(crate) login: Login,
+    /// Whether it was looked at; else the try came too early.
+    pub(crate) allowed: bool,
     /// The code's hash, if the try is looked at at all.
     pub(crate) code: Option<CodeHash>,
     /// The password to set.
@@ -171,6 +175,8 @@ pub(crate) struct Settle {
     pub(crate) purpose: Purpose,
     /// Who logs in.
     pub(crate) login: Login,
+    /// Whether it was looked at; else the try came too early.
+    pub(crate) allowed: bool,
     /// What the password was checked against, if it fits.
     pub(crate) proved: Option<Credential>,
     /// A stronger hash of the same password.
@@ -217,10 +223,8 @@ pub(crate) struct Facts {
     pub(crate) old_failures: Vec<[u8; 16]>,
     /// How many sessions there are, where that is the answer.
     pub(crate) known_sessions: u64,
-    /// Failed logins by that user from that source.
-    pub(crate) by_source: Failures,
-    /// Failed logins against that credential from anywhere.
-    pub(crate) by_credential: Failures,
+    /// What failed before by the counts that a login goes by.
+    pub(crate) tried: Tried,
     /// Stamps that end many sessions at once.
     pub(crate) cut_offs: CutOffs,
     /// The keys that new tokens are made with.
@@ -288,6 +292,8 @@ pub(crate) struct Policy {
     pub(crate) when_full: WhenFull,
     /// How keys rotate by themselves.
     pub(crate) keys: KeyPolicy,
+    /// What failed logins cost.
+    pub(crate) throttle: ThrottlePolicy,
 }
 
 /// What happens when a user has as many sessions as allowed and opens another.

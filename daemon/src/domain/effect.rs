@@ -87,8 +87,6 @@ pub(crate) enum Effect {
     ClearFailures(ThrottleKey),
     /// Forgets a count of failed logins that a sweep came by.
     ForgetFailures([u8; 16]),
-    /// Forgets all that was counted against a name by its credential.
-    ClearCredentialFailures(Name),
     /// Writes a key.
     PutKey(Key),
     /// Removes a key for good.
@@ -138,6 +136,8 @@ pub(crate) struct Attempt {
     pub(crate) allowed: bool,
     /// The account that the password may open, if there is one and it may be tried now.
     pub(crate) credential: Option<Credential>,
+    /// Whether it comes from a known device or session and is looked at, so that it need not wait behind those of strangers.
+    pub(crate) known: bool,
     /// How long the caller should wait before the next try if this one fails.
     pub(crate) retry_after: Duration,
 }
@@ -284,6 +284,10 @@ events! {
     Login = "login";
     /// So many logins in a row have failed that only a new password or a code helps.
     LoginLocked = "login.locked";
+    /// So many logins from one source have failed, of whatever names, that it has to wait.
+    LoginSpray = "login.spray";
+    /// So many logins through one app have failed.
+    LoginSpike = "login.spike";
     /// A refresh was refused.
     Refresh = "refresh";
     /// A rotation was answered again.

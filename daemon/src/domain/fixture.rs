@@ -1,5 +1,7 @@
 //! A user, a session and a moment for tests of the rules.
 
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use hallpass_protocol::auth::SessionKind;
@@ -16,6 +18,7 @@ use super::keyset::KeyPolicy;
 use super::policy::tests::app;
 use super::policy::{Operation, Permit, Right, admit};
 use super::session::{Cold, Hot, Origin, Session};
+use super::throttle::{Failures, ThrottleKey, ThrottlePolicy};
 use super::time::{Moment, Outage};
 
 /// When the tests begin: the user exists and the session was just opened.
@@ -30,6 +33,9 @@ pub(crate) struct World {
     pub(crate) policy: Policy,
     pub(crate) fresh: Fresh,
     pub(crate) at: Moment,
+    /// Failed logins that were counted, and whether there is room for more counts.
+    pub(crate) failures: HashMap<ThrottleKey, Failures>,
+    pub(crate) is_full: bool,
 }
 
 impl World {
@@ -47,6 +53,8 @@ impl World {
             policy: policy(),
             fresh: Fresh { id: [7; 10], jti: [8; 8], device: [9; 16], jitter: 0 },
             at: Moment { now: START, stamp: Stamp(0), outage: Outage::default() },
+            failures: HashMap::new(),
+            is_full: false,
         };
         world.after(Duration::from_secs(1));
         world
@@ -66,6 +74,7 @@ impl World {
 
     /// Decides a command, and has its effects on the session and the user come true.
     pub(crate) fn decide(&mut self, command: &Command) -> Decision {
+        self.load_failures(command);
         let case = Case {
             permit: &self.permit,
             facts: &self.facts,
@@ -78,6 +87,8 @@ impl World {
             match effect {
                 Effect::PutHot(_, hot) | Effect::NoteUse(_, hot) => self.session().hot = hot.clone(),
                 Effect::PutUser(user) => self.facts.user = Some(user.clone()),
+                Effect::PutFailures(key, failures) => drop(self.failures.insert(key.clone(), *failures)),
+                Effect::ClearFailures(key) => drop(self.failures.remove(key)),
                 Effect::PutMaster(master) => self.facts.master.clone_from(master),
                 Effect::PutCutOffs(cut_offs) => self.facts.cut_offs.clone_from(cut_offs),
                 _ => {}
@@ -85,6 +96,18 @@ impl World {
         }
         self.at.stamp = Stamp(self.at.stamp.0 + 1);
         decision
+    }
+
+    fn load_failures(&mut self, command: &Command) {
+        let login = match command {
+            Command::Attempt(login) => login,
+            Command::Settle(settle) => &settle.login,
+            Command::Redeem(redeem) => &redeem.login,
+            _ => return,
+        };
+        let read = |key: &ThrottleKey| Ok::<_, Infallible>(self.failures.get(key).copied());
+        let Ok(tried) = login.tried(self.facts.user.as_ref(), &self.policy.throttle, self.is_full, read);
+        self.facts.tried = tried;
     }
 
     pub(crate) fn session(&mut self) -> &mut Session {
@@ -116,7 +139,13 @@ pub(crate) fn policy() -> Policy {
         max_sessions: 3,
         when_full: WhenFull::EvictOldest,
         keys: KeyPolicy { lead: 60 * MINUTE, rotate_every: Duration::from_hours(90 * 24) },
+        throttle: throttle(),
     }
+}
+
+/// What failed logins cost where nothing else is configured.
+pub(crate) fn throttle() -> ThrottlePolicy {
+    crate::config::Config::default().policy().throttle
 }
 
 pub(crate) fn user() -> User {

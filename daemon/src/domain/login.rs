@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use hallpass_protocol::error::{ErrorCode, Refusal};
-use hallpass_protocol::id::DeviceId;
 use hallpass_protocol::time::Stamp;
 
 use super::account::{PasswordHash, User};
@@ -12,63 +11,46 @@ use super::effect::{Attempt, Credential, Decision, Effect, Event, Outcome};
 use super::opening::{NewSession, Proof, open};
 use super::revocation::{Reason, ended};
 use super::session::Session;
-use super::throttle::ThrottleKey;
-
-/// The budgets that a try uses.
-pub(crate) struct Budgets {
-    /// The one of its source, or its own for a known device.
-    pub(crate) source: ThrottleKey,
-    /// The one of the credential itself, which a known device does not use: so others cannot lock the owner out.
-    pub(crate) credential: Option<ThrottleKey>,
-}
-
-impl Login {
-    /// The budgets that a try for this user uses. A device counts only for the user it is known to: with their own device token nobody gets more
-    /// tries at somebody else's password.
-    pub(crate) fn budgets(&self, user: Option<&User>) -> Budgets {
-        match user.and_then(|user| Some((user.id, self.device_of(user)?))) {
-            Some((owner, device)) => Budgets { source: ThrottleKey::Device(owner, device), credential: None },
-            None => Budgets {
-                source: ThrottleKey::Source(self.name.clone(), self.source.clone()),
-                credential: Some(ThrottleKey::Credential(self.name.clone())),
-            },
-        }
-    }
-
-    /// The device this comes from, if it is known to this user.
-    fn device_of(&self, user: &User) -> Option<DeviceId> {
-        self.device.filter(|(owner, _)| *owner == user.id).map(|(_, device)| device)
-    }
-}
+use super::throttle::{Crossed, OneMore};
 
 /// Counts a try. Whether it may go on, the caller learns only after the same work as any other.
 pub(crate) fn attempt(login: &Login, case: &Case<'_>) -> Decision {
-    let (facts, at) = (case.facts, case.at);
-    let wait = facts.by_source.wait(at.now);
-    let budgets = login.budgets(facts.user.as_ref());
+    let (facts, policy, now) = (case.facts, &case.policy.throttle, case.at.now);
+    let wait = facts.tried.wait(&login.source, policy, now);
     if !wait.is_zero() {
         // A try that is not looked at is not counted: else a stranger could prolong the owner's wait for ever.
-        let attempt = Attempt { allowed: false, credential: None, retry_after: wait };
+        let attempt = Attempt { allowed: false, credential: None, known: false, retry_after: wait };
         return Decision::silent(Outcome::Attempt(attempt));
     }
-    let by_source = facts.by_source.counted(at.now);
     // A locked credential opens nothing; a code, which nobody can guess, still does.
-    let locked = budgets.credential.is_some() && facts.by_credential.exhausted();
+    let locked = facts.tried.is_locked(policy);
     let user = facts.user.as_ref().filter(|user| !user.disabled && !locked);
     let credential = user.and_then(|user| {
         let hash = user.password.clone()?;
         Some(Credential { user: user.id, hash, version: user.credential_version })
     });
-    let attempt = Attempt { allowed: true, credential, retry_after: by_source.wait(at.now) };
-    let outcome = Outcome::Attempt(attempt);
-    let by_credential = facts.by_credential.counted(at.now);
-    let locks = budgets.credential.is_some() && !locked && by_credential.exhausted();
-    let mut decision = match &facts.user {
-        Some(user) if locks => Decision::done(Event::LoginLocked, outcome).about_user(user.id),
+    let OneMore { counts, wait, crossed } = facts.tried.one_more(&login.source, policy, now);
+    let outcome = Outcome::Attempt(Attempt {
+        allowed: true,
+        credential,
+        known: facts.tried.strangers.is_none(),
+        retry_after: wait,
+    });
+    let mut decision = match (crossed, &facts.user) {
+        (Some(Crossed::Credential), Some(user)) => {
+            let what = format!("{} failures in a row; set a password or make a code", policy.in_a_row);
+            Decision::done(Event::LoginLocked, outcome).about_user(user.id).detail(what)
+        }
+        (Some(Crossed::Source), _) => {
+            let from = Some(login.source.address.as_str()).filter(|address| !address.is_empty());
+            Decision::done(Event::LoginSpray, outcome)
+                .detail(format!("from {}", from.unwrap_or("an app without addresses")))
+        }
+        (Some(Crossed::App), _) => Decision::done(Event::LoginSpike, outcome)
+            .detail(format!("{} failures an hour through this app", policy.per_app)),
         _ => Decision::silent(outcome),
     };
-    decision.effects.push(Effect::PutFailures(budgets.source, by_source));
-    decision.effects.extend(budgets.credential.map(|key| Effect::PutFailures(key, by_credential)));
+    decision.effects.extend(counts.into_iter().map(|(key, count)| Effect::PutFailures(key, count)));
     decision
 }
 
@@ -80,7 +62,8 @@ pub(crate) fn settle(settle: &Settle, case: &Case<'_>) -> Decision {
         Purpose::ChangePassword(..) => Event::PasswordChange,
     };
     let Some(user) = proved(settle, case.facts.user.as_ref()) else {
-        return refused(event, settle.retry_after, case.facts.user.as_ref());
+        let user = case.facts.user.as_ref();
+        return refused(event, settle.retry_after, why_not(settle.allowed, user, case), user);
     };
     let user = match &settle.rehash {
         Some(stronger) => &User { password: Some(stronger.clone()), ..user.clone() },
@@ -115,7 +98,7 @@ pub(crate) fn settle(settle: &Settle, case: &Case<'_>) -> Decision {
         (Purpose::ChangePassword(..), _) | (_, None) => decision,
         (_, Some(_)) => decision.only_if_done(Effect::PutUser(user.clone())),
     };
-    forgiven(decision, &settle.login, user)
+    forgiven(decision, &settle.login, case)
 }
 
 /// Sets a password with a code and opens a session. Every way to fail is answered like a wrong password.
@@ -126,7 +109,8 @@ pub(crate) fn redeem(redeem: &Redeem, case: &Case<'_>) -> Decision {
         !user.disabled && code.is_some() && code.map(|code| code.hash) == redeem.code
     };
     let Some(user) = case.facts.user.as_ref().filter(fits) else {
-        return refused(Event::CodeRedeem, redeem.retry_after, case.facts.user.as_ref());
+        let user = case.facts.user.as_ref();
+        return refused(Event::CodeRedeem, redeem.retry_after, why_not(redeem.allowed, user, case), user);
     };
     let user = with_new_password(user, &redeem.password, case);
     let new = NewSession {
@@ -137,7 +121,7 @@ pub(crate) fn redeem(redeem: &Redeem, case: &Case<'_>) -> Decision {
         device: redeem.login.device_of(&user),
     };
     let decision = open(Event::CodeRedeem, &new, case).only_if_done(Effect::PutUser(user.clone()));
-    forgiven(decision, &redeem.login, &user)
+    forgiven(decision, &redeem.login, case)
 }
 
 /// Opens a session on the word of an app. A user who is not there and one who may not log in are one answer.
@@ -183,22 +167,34 @@ fn with_new_password(user: &User, password: &PasswordHash, case: &Case<'_>) -> U
 }
 
 /// A success forgets what was counted against it.
-fn forgiven(decision: Decision, login: &Login, user: &User) -> Decision {
-    let budgets = login.budgets(Some(user));
-    let decision = decision.only_if_done(Effect::ClearFailures(budgets.source));
-    match budgets.credential {
-        Some(key) => decision.only_if_done(Effect::ClearFailures(key)),
+fn forgiven(mut decision: Decision, login: &Login, case: &Case<'_>) -> Decision {
+    if decision.outcome.is_ok() {
+        let (clear, put) =
+            case.facts.tried.clone().forgiven(&login.source, &case.policy.throttle, case.at.now);
+        decision.effects.extend(clear.into_iter().map(Effect::ClearFailures));
+        decision.effects.extend(put.into_iter().map(|(key, count)| Effect::PutFailures(key, count)));
+    }
+    decision
+}
+
+/// Unknown, wrong, disabled and throttled are one answer. The audit chain tells them apart.
+fn refused(event: Event, retry_after: Duration, why: &str, user: Option<&User>) -> Decision {
+    let refusal = Refusal::new(ErrorCode::InvalidCredentials).after(retry_after);
+    let decision = Decision::refused(event, refusal).detail(why.to_owned());
+    match user {
+        Some(user) => decision.about_user(user.id),
         None => decision,
     }
 }
 
-/// Unknown, wrong, disabled and throttled are one answer.
-fn refused(event: Event, retry_after: Duration, user: Option<&User>) -> Decision {
-    let refusal = Refusal::new(ErrorCode::InvalidCredentials).after(retry_after);
-    let decision = Decision::refused(event, refusal);
+/// Why a proof was not accepted, in stable words.
+fn why_not(allowed: bool, user: Option<&User>, case: &Case<'_>) -> &'static str {
     match user {
-        Some(user) => decision.about_user(user.id),
-        None => decision,
+        _ if !allowed => "too early",
+        None => "no such user",
+        Some(user) if user.disabled => "disabled",
+        Some(_) if case.facts.tried.is_locked(&case.policy.throttle) => "locked",
+        Some(_) => "wrong",
     }
 }
 

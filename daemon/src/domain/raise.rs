@@ -40,8 +40,7 @@ pub(crate) fn raised(effect: &Effect) -> Option<Raise> {
         | Effect::Unlist { .. }
         | Effect::PutFailures(..)
         | Effect::ClearFailures(_)
-        | Effect::ForgetFailures(_)
-        | Effect::ClearCredentialFailures(_) => None,
+        | Effect::ForgetFailures(_) => None,
     }
 }
 

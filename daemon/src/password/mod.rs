@@ -23,6 +23,8 @@ use crate::entropy::Entropy;
 use format::{Recipe, Stored, Unusable};
 use pool::Pool;
 
+pub(crate) use pool::Turn;
+
 /// How passwords are chosen and hashed.
 #[derive(Debug, Clone)]
 pub(crate) struct PasswordPolicy {
@@ -80,7 +82,7 @@ impl Hasher {
         let normal = normalised(password)?;
         self.rules.admit(&normal, name)?;
         let (recipe, entropy) = (Arc::clone(&self.recipe), self.entropy.clone());
-        self.pool.run(move |memory| recipe.hash(normal.as_bytes(), &entropy, memory)).await?
+        self.pool.run(Turn::Usual, move |memory| recipe.hash(normal.as_bytes(), &entropy, memory)).await?
     }
 
     /// Checks a password against a stored hash, or does the same work for nothing where there is none.
@@ -88,11 +90,12 @@ impl Hasher {
         &self,
         password: &Password,
         against: Option<PasswordHash>,
+        turn: Turn,
     ) -> Result<Checked, Refusal> {
         let normal = normalised(password)?;
         let (recipe, entropy, dummy) =
             (Arc::clone(&self.recipe), self.entropy.clone(), Arc::clone(&self.dummy));
-        self.pool.run(move |memory| {
+        self.pool.run(turn, move |memory| {
             let stored = against.and_then(|hash| {
                 let refused = |why: &Unusable| {
                     tracing::error!(
@@ -172,7 +175,9 @@ mod tests {
     async fn d10_what_looks_the_same_is_the_same() {
         let hasher = hasher(32);
         let stored = hasher.hash_new(&password("caf\u{e9} au lait at noon"), "bob").await.unwrap();
-        let fits = async |text: &str| hasher.check(&password(text), Some(stored.clone())).await.unwrap().fits;
+        let fits = async |text: &str| {
+            hasher.check(&password(text), Some(stored.clone()), Turn::Usual).await.unwrap().fits
+        };
         assert!(fits("cafe\u{301} au lait at noon").await);
         assert!(!fits("cafe au lait at noon").await);
         assert!(!fits("caf\u{e9} au lait at noon ").await, "d11: a space counts");
@@ -194,20 +199,27 @@ mod tests {
         assert!(hasher.hash_new(&password(&("x y".repeat(PASSWORD_BYTES / 3) + "z")), "bob").await.is_ok());
         let too_long = password(&"x".repeat(PASSWORD_BYTES + 1));
         assert_eq!(hasher.hash_new(&too_long, "bob").await.unwrap_err().code, ErrorCode::InvalidRequest);
-        assert_eq!(hasher.check(&too_long, None).await.unwrap_err().code, ErrorCode::InvalidRequest);
+        assert_eq!(
+            hasher.check(&too_long, None, Turn::Usual).await.unwrap_err().code,
+            ErrorCode::InvalidRequest
+        );
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn d18_a_weaker_hash_is_replaced() {
         let stored = hasher(32).hash_new(&password("a long enough password"), "bob").await.unwrap();
         let stronger = hasher(64);
-        let checked =
-            stronger.check(&password("a long enough password"), Some(stored.clone())).await.unwrap();
+        let checked = stronger
+            .check(&password("a long enough password"), Some(stored.clone()), Turn::Usual)
+            .await
+            .unwrap();
         let rehash = checked.rehash.unwrap();
         assert!(rehash.0.contains("m=64"), "{}", rehash.0);
-        let again = stronger.check(&password("a long enough password"), Some(rehash)).await.unwrap();
+        let again =
+            stronger.check(&password("a long enough password"), Some(rehash), Turn::Usual).await.unwrap();
         assert!(again.fits && again.rehash.is_none());
-        let wrong = stronger.check(&password("another password here"), Some(stored)).await.unwrap();
+        let wrong =
+            stronger.check(&password("another password here"), Some(stored), Turn::Usual).await.unwrap();
         assert!(!wrong.fits && wrong.rehash.is_none());
     }
 
@@ -216,9 +228,9 @@ mod tests {
         let hasher = hasher(32);
         let some_password = password("whatever it may be");
         let (held, wait) = std::sync::mpsc::channel::<()>();
-        let mut holding = Box::pin(hasher.pool.run(move |_| wait.recv()));
+        let mut holding = Box::pin(hasher.pool.run(Turn::Usual, move |_| wait.recv()));
         assert!(futures_util::poll!(&mut holding).is_pending());
-        let checks = (0..QUEUE - 1 + 10).map(|_| hasher.check(&some_password, None));
+        let checks = (0..QUEUE - 1 + 10).map(|_| hasher.check(&some_password, None, Turn::Usual));
         // Every check has taken its place, or found none, before the first hash can run.
         let checks = futures_util::future::join_all(checks);
         let (outcomes, ()) = futures_util::future::join(checks, async { drop(held) }).await;
@@ -233,7 +245,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn nobody_has_the_dummy_password() {
-        assert!(!hasher(32).check(&password(""), None).await.unwrap().fits);
+        assert!(!hasher(32).check(&password(""), None, Turn::Usual).await.unwrap().fits);
     }
 
     /// Made with Python's bcrypt: `bcrypt.hashpw("a long enough password".encode(), bcrypt.gensalt(4))`.
@@ -244,12 +256,16 @@ mod tests {
         let hasher = hasher(32);
         let (stored, format) = hasher.take_over(&password(BCRYPT)).unwrap();
         assert_eq!(format, "bcrypt");
-        let wrong = hasher.check(&password("a long enough passworD"), Some(stored.clone())).await.unwrap();
+        let wrong = hasher
+            .check(&password("a long enough passworD"), Some(stored.clone()), Turn::Usual)
+            .await
+            .unwrap();
         assert!(!wrong.fits && wrong.rehash.is_none());
-        let right = hasher.check(&password("a long enough password"), Some(stored)).await.unwrap();
+        let right =
+            hasher.check(&password("a long enough password"), Some(stored), Turn::Usual).await.unwrap();
         let own = right.rehash.filter(|_| right.fits).unwrap();
         assert!(own.0.starts_with("$argon2id$v=19$m=32,t=1,p=1$"), "{}", own.0);
-        let again = hasher.check(&password("a long enough password"), Some(own)).await.unwrap();
+        let again = hasher.check(&password("a long enough password"), Some(own), Turn::Usual).await.unwrap();
         assert!(again.fits && again.rehash.is_none());
     }
 
@@ -263,7 +279,13 @@ mod tests {
             "{}",
             refusal.message
         );
-        assert!(!hasher(32).check(&password("x"), Some(PasswordHash(bomb.into()))).await.unwrap().fits);
+        assert!(
+            !hasher(32)
+                .check(&password("x"), Some(PasswordHash(bomb.into())), Turn::Usual)
+                .await
+                .unwrap()
+                .fits
+        );
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -272,7 +294,7 @@ mod tests {
         let right = password("a long enough password");
         let stored = with.hash_new(&right, "bob").await.unwrap();
         assert!(stored.0.contains("m=32,t=1,p=1,keyid=cDE$"), "{}", stored.0);
-        let checked = with.check(&right, Some(stored.clone())).await.unwrap();
+        let checked = with.check(&right, Some(stored.clone()), Turn::Usual).await.unwrap();
         assert!(checked.fits && checked.rehash.is_none());
         for (other, refused) in [
             (None, Some("the pepper \"p1\"")),
@@ -281,7 +303,7 @@ mod tests {
             (Some(("p1", 2)), None),
         ] {
             let other = peppered(32, other);
-            let checked = other.check(&right, Some(stored.clone())).await.unwrap();
+            let checked = other.check(&right, Some(stored.clone()), Turn::Usual).await.unwrap();
             assert!(!checked.fits && checked.rehash.is_none(), "{refused:?}");
             let opened = other.recipe.open(&stored.0).err().map(|why| why.to_string());
             assert_eq!(opened.is_some(), refused.is_some());
@@ -289,7 +311,7 @@ mod tests {
         }
         // Taking the id away does not turn it into a hash without pepper.
         let bare = PasswordHash(stored.0.replace(",keyid=cDE", ""));
-        assert!(!with.check(&right, Some(bare)).await.unwrap().fits);
+        assert!(!with.check(&right, Some(bare), Turn::Usual).await.unwrap().fits);
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -297,10 +319,10 @@ mod tests {
         let right = password("a long enough password");
         let plain = hasher(32).hash_new(&right, "bob").await.unwrap();
         let with = peppered(32, Some(("p1", 1)));
-        let checked = with.check(&right, Some(plain)).await.unwrap();
+        let checked = with.check(&right, Some(plain), Turn::Usual).await.unwrap();
         let rehash = checked.rehash.filter(|_| checked.fits).unwrap();
         assert!(rehash.0.contains("keyid=cDE"), "{}", rehash.0);
-        assert!(with.check(&right, Some(rehash)).await.unwrap().fits);
+        assert!(with.check(&right, Some(rehash), Turn::Usual).await.unwrap().fits);
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -308,7 +330,14 @@ mod tests {
         // Made with the reference code through argon2-cffi: `lib.argon2_ctx` with this password and salt and a secret of 32 bytes 01.
         let stored = PasswordHash("$argon2id$v=19$m=32,t=1,p=1,keyid=cDE$c2FsdHNhbHRzYWx0c2FsdA$n85XAPpCgA1EnQ7Uz3qCrpME2QeYM/r+J6o+Jh8NGVs".into());
         let with = peppered(32, Some(("p1", 1)));
-        assert!(with.check(&password("a long enough password"), Some(stored.clone())).await.unwrap().fits);
-        assert!(!with.check(&password("another password here"), Some(stored)).await.unwrap().fits);
+        assert!(
+            with.check(&password("a long enough password"), Some(stored.clone()), Turn::Usual)
+                .await
+                .unwrap()
+                .fits
+        );
+        assert!(
+            !with.check(&password("another password here"), Some(stored), Turn::Usual).await.unwrap().fits
+        );
     }
 }

@@ -14,6 +14,17 @@ use zeroize::Zeroize;
 
 /// Hashes that may run or wait; more are `busy`.
 pub(super) const QUEUE: usize = 256;
+/// How many more may wait of those that go first: whoever fills the queue must not keep an owner out.
+const RESERVE: usize = 64;
+
+/// Who waits for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// In the order in which they came.
+    Usual,
+    /// Before all of those: a login on a known device, of which nobody can make many.
+    First,
+}
 
 /// What a thread does with its memory.
 type Job = Box<dyn FnOnce(&mut Memory) + Send>;
@@ -21,21 +32,41 @@ type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 /// The way to the threads. They end when the last one is gone. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Pool {
-    jobs: Sender<Job>,
+    usual: Sender<Job>,
+    first: Sender<Job>,
+    /// One for each job that was sent.
+    tickets: Sender<()>,
     queued: Arc<AtomicUsize>,
+}
+
+/// What the threads take their jobs from.
+struct Lanes {
+    usual: Receiver<Job>,
+    first: Receiver<Job>,
+    tickets: Receiver<()>,
+}
+
+impl Lanes {
+    /// Waits for the next job. None, when there will be no more.
+    fn next(&self) -> Option<Job> {
+        self.tickets.recv().ok()?;
+        self.first.try_recv().or_else(|_| self.usual.try_recv()).ok()
+    }
 }
 
 impl Pool {
     /// Starts so many threads, one of them with this memory. What they keep is as large as this.
     pub(super) fn start(threads: usize, memory: Memory) -> std::io::Result<Self> {
-        let (jobs, taken) = channel();
-        let taken = Arc::new(Mutex::new(taken));
+        let ((usual, usual_taken), (first, first_taken), (tickets, tickets_taken)) =
+            (channel(), channel(), channel());
+        let lanes = Lanes { usual: usual_taken, first: first_taken, tickets: tickets_taken };
+        let taken = Arc::new(Mutex::new(lanes));
         let others = (1..threads).map(|_| Memory::new(memory.kept)).collect::<Vec<_>>();
         for memory in others.into_iter().chain([memory]) {
             let taken = Arc::clone(&taken);
             std::thread::Builder::new().name("hash".into()).spawn(move || work(&taken, memory))?;
         }
-        Ok(Self { jobs, queued: Arc::default() })
+        Ok(Self { usual, first, tickets, queued: Arc::default() })
     }
 
     /// Has this done by the next thread that is free.
@@ -43,9 +74,14 @@ impl Pool {
     /// What has begun goes to its end even if the caller stops waiting, and keeps its place until then.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        turn: Turn,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        let place = Place::take(&self.queued).ok_or(ErrorCode::Busy)?;
+        let (lane, most) = match turn {
+            Turn::Usual => (&self.usual, QUEUE),
+            Turn::First => (&self.first, QUEUE + RESERVE),
+        };
+        let place = Place::take(&self.queued, most).ok_or(ErrorCode::Busy)?;
         let (answer, answered) = oneshot::channel();
         let job = move |memory: &mut Memory| {
             if answer.is_closed() {
@@ -56,7 +92,8 @@ impl Pool {
             // A caller who left is no matter.
             let _ = answer.send(outcome);
         };
-        self.jobs.send(Box::new(job)).map_err(|_| ErrorCode::Unavailable)?;
+        lane.send(Box::new(job)).map_err(|_| ErrorCode::Unavailable)?;
+        self.tickets.send(()).map_err(|_| ErrorCode::Unavailable)?;
         answered.await.map_err(|_| Refusal::new(ErrorCode::Internal))
     }
 
@@ -66,10 +103,10 @@ impl Pool {
     }
 }
 
-fn work(jobs: &Mutex<Receiver<Job>>, mut memory: Memory) {
+fn work(lanes: &Mutex<Lanes>, mut memory: Memory) {
     loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
+        let job = lanes.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let Some(job) = job else { return };
         // A panic has said what it is; whoever waited for the job is told that it failed, and the next one gets memory that is clean.
         if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
             memory.clear();
@@ -81,8 +118,8 @@ fn work(jobs: &Mutex<Receiver<Job>>, mut memory: Memory) {
 struct Place(Arc<AtomicUsize>);
 
 impl Place {
-    fn take(queued: &Arc<AtomicUsize>) -> Option<Self> {
-        let one_more = |waiting: usize| (waiting < QUEUE).then_some(waiting + 1);
+    fn take(queued: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let one_more = |waiting: usize| (waiting < most).then_some(waiting + 1);
         queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         Some(Self(Arc::clone(queued)))
     }
@@ -160,9 +197,10 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_panic_costs_its_own_job_only() {
         let pool = Pool::start(1, Memory::new(16)).unwrap();
-        let bad = pool.run(|memory| memory.lend(16, |blocks| assert_eq!(scribble(blocks), 0))).await;
+        let bad =
+            pool.run(Turn::Usual, |memory| memory.lend(16, |blocks| assert_eq!(scribble(blocks), 0))).await;
         assert_eq!(bad.unwrap_err().code, ErrorCode::Internal);
-        assert!(pool.run(|memory| is_clean(memory)).await.unwrap());
+        assert!(pool.run(Turn::Usual, |memory| is_clean(memory)).await.unwrap());
         assert_eq!(pool.queued(), 0);
     }
 
@@ -172,7 +210,7 @@ mod tests {
         let (go, wait) = channel::<()>();
         let (begun, begins) = oneshot::channel();
         let (done, ends) = oneshot::channel();
-        let hash = pool.run(move |_| {
+        let hash = pool.run(Turn::Usual, move |_| {
             let _ = begun.send(());
             let _ = wait.recv();
             let _ = done.send(());
@@ -183,12 +221,41 @@ mod tests {
         };
         assert!(left && pool.queued() == 1, "the caller is gone, the hash is not");
         // One that has not begun is not begun for nobody.
-        let mut waiting = Box::pin(pool.run(|_| unreachable!("nobody waits for it")));
+        let mut waiting = Box::pin(pool.run(Turn::Usual, |_| unreachable!("nobody waits for it")));
         assert!(futures_util::poll!(&mut waiting).is_pending());
         drop(waiting);
         drop(go);
         ends.await.unwrap();
-        pool.run(|_| ()).await.unwrap();
+        pool.run(Turn::Usual, |_| ()).await.unwrap();
         assert_eq!(pool.queued(), 0);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn d2_a_full_queue_keeps_no_known_device_waiting() {
+        let pool = Pool::start(1, Memory::new(16)).unwrap();
+        let (go, wait) = channel::<()>();
+        let mut running = Box::pin(pool.run(Turn::Usual, move |_| wait.recv()));
+        assert!(futures_util::poll!(&mut running).is_pending());
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let note = |what: &'static str| {
+            let order = Arc::clone(&order);
+            move |_: &mut Memory| order.lock().unwrap().push(what)
+        };
+        let mut strangers: Vec<_> =
+            (1..QUEUE).map(|_| Box::pin(pool.run(Turn::Usual, note("stranger")))).collect();
+        for stranger in &mut strangers {
+            assert!(futures_util::poll!(stranger).is_pending());
+        }
+        assert_eq!(pool.run(Turn::Usual, note("late")).await.unwrap_err().code, ErrorCode::Busy);
+        let mut owner = Box::pin(pool.run(Turn::First, note("owner")));
+        assert!(futures_util::poll!(&mut owner).is_pending());
+        drop(go);
+        assert!(running.await.unwrap().is_err(), "its other end is gone");
+        owner.await.unwrap();
+        for stranger in strangers {
+            stranger.await.unwrap();
+        }
+        let order = order.lock().unwrap();
+        assert_eq!((order.len(), order[0]), (QUEUE, "owner"));
     }
 }

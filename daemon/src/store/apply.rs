@@ -10,7 +10,6 @@ use super::schema::{META_CUT_OFFS, META_MASTER, Table};
 use crate::domain::effect::Effect;
 use crate::domain::revocation::Reason;
 use crate::domain::session::{Cold, Session};
-use crate::domain::throttle::ThrottleKey;
 use crate::domain::time::Moment;
 
 /// Writes what one decision asks for, and lists what it takes back.
@@ -94,9 +93,6 @@ fn apply_one(rows: &mut WriterRows<'_>, effect: &Effect) -> Result<(), StoreErro
         }
         Effect::PutFailures(key, failures) => rows.put(Table::Failures, &failures_key(key), failures),
         Effect::ClearFailures(key) => rows.remove(Table::Failures, &failures_key(key)),
-        Effect::ClearCredentialFailures(name) => {
-            rows.remove(Table::Failures, &failures_key(&ThrottleKey::Credential(name.as_str().to_owned())))
-        }
         Effect::PutKey(key) => rows.put(Table::Keys, &key_key(key.kind, key.number), key),
         Effect::RemoveKey(kind, number) => rows.remove(Table::Keys, &key_key(*kind, *number)),
         Effect::PutMaster(master) => rows.put(Table::Meta, META_MASTER, master),

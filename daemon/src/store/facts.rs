@@ -6,9 +6,11 @@ use redb::ReadableTable;
 
 use super::StoreError;
 use super::rows::Rows;
+use super::schema::Table;
 use crate::domain::account::{Change, NewUser};
-use crate::domain::command::{ActiveKeys, Command, Facts, Login, Purpose, Whom};
+use crate::domain::command::{ActiveKeys, Command, Facts, Login, Policy, Purpose, Whom};
 use crate::domain::revocation::Target;
+use crate::domain::throttle::ThrottleKey;
 use crate::domain::time::Moment;
 
 /// How far stamps can be ahead of the time, in milliseconds; amply.
@@ -17,12 +19,15 @@ const AHEAD_MS: u64 = 60_000;
 const LISTED_MICROS: u64 = 2 * 3_600 * 1_000_000;
 /// Most sessions that one sweep looks at, so that it holds the writer for a moment only.
 pub(crate) const SWEEP_SESSIONS: usize = 256;
+/// Most counts of failures that one sweep looks at: there can be many, and a look at one is short.
+const SWEEP_FAILURES: usize = 1024;
 
 /// Loads the facts that a command is decided on.
 pub(super) fn load<T>(
     rows: &Rows<T>,
     command: &Command,
     keys: &ActiveKeys,
+    policy: &Policy,
     at: &Moment,
 ) -> Result<Facts, StoreError>
 where
@@ -30,9 +35,9 @@ where
 {
     let mut facts = Facts { cut_offs: rows.cut_offs()?, keys: keys.clone(), ..Facts::default() };
     match command {
-        Command::Attempt(login) => load_login(rows, login, &mut facts)?,
+        Command::Attempt(login) => load_login(rows, login, policy, &mut facts)?,
         Command::Settle(settle) => {
-            load_login(rows, &settle.login, &mut facts)?;
+            load_login(rows, &settle.login, policy, &mut facts)?;
             match &settle.purpose {
                 // A wrong password costs the same whoever is named: no list is read for it.
                 Purpose::Login if settle.proved.is_some() => load_sessions(rows, &mut facts)?,
@@ -51,7 +56,7 @@ where
             load_sessions(rows, &mut facts)?;
         }
         Command::Redeem(redeem) => {
-            load_login(rows, &redeem.login, &mut facts)?;
+            load_login(rows, &redeem.login, policy, &mut facts)?;
             load_sessions(rows, &mut facts)?;
         }
         Command::Touch(session, _) => load_session(rows, *session, &mut facts)?,
@@ -134,7 +139,7 @@ where
     let oldest = Stamp(at.stamp.0.saturating_sub(LISTED_MICROS));
     let old = |((stamp, _), _): &((Stamp, u16), _)| *stamp < oldest;
     let listed = rows.revocations_after(None, SWEEP_SESSIONS)?;
-    facts.old_failures = rows.old_failures(at, SWEEP_SESSIONS)?;
+    facts.old_failures = rows.old_failures(at, SWEEP_FAILURES)?;
     facts.old_revocations = listed.into_iter().take_while(old).map(|(listed_at, _)| listed_at).collect();
     Ok(())
 }
@@ -152,16 +157,14 @@ where
     Ok(())
 }
 
-fn load_login<T>(rows: &Rows<T>, login: &Login, facts: &mut Facts) -> Result<(), StoreError>
+fn load_login<T>(rows: &Rows<T>, login: &Login, policy: &Policy, facts: &mut Facts) -> Result<(), StoreError>
 where
     T: ReadableTable<&'static [u8], &'static [u8]>,
 {
     facts.user = rows.user_named(&login.name)?;
-    let budgets = login.budgets(facts.user.as_ref());
-    facts.by_source = rows.failures(&budgets.source)?;
-    if let Some(key) = budgets.credential {
-        facts.by_credential = rows.failures(&key)?;
-    }
+    let is_full = rows.len(Table::Failures)? >= policy.throttle.rows;
+    let read = |key: &ThrottleKey| rows.failures(key);
+    facts.tried = login.tried(facts.user.as_ref(), &policy.throttle, is_full, read)?;
     Ok(())
 }
 

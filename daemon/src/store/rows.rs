@@ -8,7 +8,8 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::StoreError;
 use super::records::{
-    AuditRecord, Identity, Listed, Mark, NameRecord, Record, failures_key, listed_key, pair,
+    AuditRecord, Identity, Listed, Mark, NameRecord, Record, failures_key, lasts, listed_key, pair,
+    some_failures_key,
 };
 use super::schema::{Checksums, META_CUT_OFFS, META_MARK, META_MASTER, Table, bad_row};
 use crate::domain::account::User;
@@ -17,7 +18,7 @@ use crate::domain::keyset::Key;
 use crate::domain::reseal::Master;
 use crate::domain::revocation::CutOffs;
 use crate::domain::session::Session;
-use crate::domain::throttle::{Failures, ThrottleKey};
+use crate::domain::throttle::{FORGOTTEN, Failures, ThrottleKey};
 use crate::domain::time::Moment;
 
 type Bytes = &'static [u8];
@@ -316,14 +317,14 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
     }
 
     /// Failures counted under a key.
-    pub(super) fn failures(&self, key: &ThrottleKey) -> Result<Failures, StoreError> {
-        Ok(self.get(Table::Failures, &failures_key(key))?.unwrap_or_default())
+    pub(super) fn failures(&self, key: &ThrottleKey) -> Result<Option<Failures>, StoreError> {
+        self.get(Table::Failures, &failures_key(key))
     }
 
     /// Some counts of failures that are so old that they mean nothing. Their keys are hashes, so a place drawn by the stamp is any place: in time
-    /// every row is come by.
+    /// every row is come by. Most count a name from a source, so most looks begin there.
     pub(super) fn old_failures(&self, at: &Moment, most: usize) -> Result<Vec<[u8; 16]>, StoreError> {
-        let from = failures_key(&ThrottleKey::Credential(at.stamp.0.to_string()));
+        let from = some_failures_key(at.stamp);
         let table = self.table(Table::Failures)?;
         let ahead = table.range::<&[u8]>(from.as_slice()..)?;
         let behind = table.range::<&[u8]>(..from.as_slice())?;
@@ -331,7 +332,7 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
         for row in ahead.chain(behind).take(most) {
             let (key, value) = row?;
             let failures: Failures = self.decode(Table::Failures, key.value(), value.value())?;
-            if failures.is_forgotten(at.now) {
+            if at.now.since(failures.last) >= FORGOTTEN && !lasts(key.value()) {
                 let key = key.value().try_into().map_err(|_| bad_row(Table::Failures, key.value()))?;
                 old.push(key);
             }

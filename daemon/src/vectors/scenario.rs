@@ -213,7 +213,8 @@ impl Run {
         });
         Command::Settle(Box::new(Settle {
             purpose: Purpose::Login,
-            login: Login { name: name.to_owned(), source, device: None },
+            allowed: true,
+            login: Login { name: name.to_owned(), source, device: None, session: None },
             proved,
             rehash: None,
             retry_after: Duration::ZERO,

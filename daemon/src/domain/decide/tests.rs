@@ -13,6 +13,7 @@ use crate::domain::account::{Attributes, Change, Name, NewUser, PasswordHash, Ro
 use crate::domain::fixture::{MINUTE, START, World, permit, session, user};
 use crate::domain::policy::{Operation, Permit, Principal, Role, admit};
 use crate::domain::revocation::{Reason, Revocation, Which};
+use crate::domain::throttle::ThrottleKey;
 
 fn admin() -> Permit {
     admit(&Arc::new(Principal { uid: 0, pid: 1, role: Role::Admin }), Operation::Administer).unwrap()
@@ -165,7 +166,7 @@ fn a_new_password_is_a_new_credential_and_forgives_the_failures() {
         decision
             .effects
             .iter()
-            .any(|effect| matches!(effect, Effect::ClearCredentialFailures(cleared) if *cleared == name()))
+            .any(|effect| matches!(effect, Effect::ClearFailures(ThrottleKey::Credential(cleared)) if *cleared == user().id))
     );
 }
 

@@ -1,7 +1,7 @@
 //! Logging in: what is counted, what is answered, and what is opened.
 
 use hallpass_protocol::auth::SessionKind;
-use hallpass_protocol::id::{SessionId, UserId};
+use hallpass_protocol::id::{DeviceId, SessionId, UserId};
 use hallpass_protocol::time::Millis;
 
 use super::*;
@@ -10,13 +10,14 @@ use crate::domain::command::{Command, Opening, WhenFull, Whom};
 use crate::domain::family::{ContextTag, FIRST};
 use crate::domain::fixture::{MINUTE, START, World, permit, session, user};
 use crate::domain::session::Origin;
-use crate::domain::throttle::{Failures, Source};
+use crate::domain::throttle::{Failures, Source, ThrottleKey};
 
 fn login() -> Login {
     Login {
         name: "alice".into(),
         source: Source { app: "shop".into(), address: "192.0.2.1".into() },
         device: None,
+        session: None,
     }
 }
 
@@ -28,6 +29,7 @@ fn settle_for(purpose: Purpose, login: Login, proved: Option<Credential>) -> Com
     Command::Settle(Box::new(Settle {
         purpose,
         login,
+        allowed: true,
         proved,
         rehash: None,
         retry_after: Duration::from_secs(2),
@@ -64,22 +66,24 @@ fn opened(decision: &Decision) -> &Session {
     panic!("no session is opened")
 }
 
+fn key_of_name() -> ThrottleKey {
+    ThrottleKey::Name("alice".into(), login().source)
+}
+
+fn key_of_credential() -> ThrottleKey {
+    ThrottleKey::Credential(user().id)
+}
+
 #[test]
 fn d5_a_try_is_counted_before_its_password_is_looked_at() {
     let mut world = World::new();
     let decision = world.decide(&Command::Attempt(login()));
     let now = Millis::from_u64(START.as_u64() + 1000);
-    let counted: Vec<_> = decision
-        .effects
-        .iter()
-        .map(|effect| match effect {
-            Effect::PutFailures(key, failures) => (key.clone(), *failures),
-            other => panic!("{other:?}"),
-        })
-        .collect();
     let one = Failures { count: 1, last: now };
-    let credential = ThrottleKey::Credential("alice".into());
-    assert_eq!(counted, [(ThrottleKey::Source("alice".into(), login().source), one), (credential, one)]);
+    let app = ThrottleKey::App("shop".into());
+    for key in [key_of_name(), key_of_credential(), ThrottleKey::Source(login().source), app] {
+        assert_eq!(world.failures.get(&key), Some(&one), "{key:?}");
+    }
     assert_eq!(attempted(&decision).credential.as_ref().unwrap().user, user().id);
     assert!(decision.audit.is_none(), "the settlement is remembered, not the try");
 }
@@ -90,9 +94,10 @@ fn d1_d3_unknown_and_disabled_are_counted_and_answered_like_wrong() {
         let mut world = World::new();
         change(&mut world);
         let attempt = world.decide(&Command::Attempt(login()));
-        assert_eq!(attempt.effects.len(), 2, "counted");
+        assert_eq!(attempt.effects.len(), 4, "counted");
         let settled = world.decide(&settle_with(login(), proved));
         assert!(settled.effects.is_empty());
+        assert!(!settled.audit.unwrap().detail.is_empty(), "the chain says why");
         (attempted(&attempt).retry_after, settled.outcome.unwrap_err())
     };
     let wrong = outcome(|_| {}, None);
@@ -106,7 +111,7 @@ fn d1_d3_unknown_and_disabled_are_counted_and_answered_like_wrong() {
 #[test]
 fn a_throttled_try_is_neither_looked_at_nor_counted() {
     let mut world = World::new();
-    world.facts.by_source = Failures { count: 17, last: world.at.now };
+    world.failures.insert(key_of_name(), Failures { count: 17, last: world.at.now });
     let decision = world.decide(&Command::Attempt(login()));
     assert!(decision.effects.is_empty());
     assert!(attempted(&decision).credential.is_none());
@@ -118,7 +123,7 @@ fn a_throttled_try_is_neither_looked_at_nor_counted() {
 #[test]
 fn d2_a_hundred_failures_lock_strangers_out_and_not_a_known_device() {
     let mut world = World::new();
-    world.facts.by_credential = Failures { count: 100, last: START };
+    world.failures.insert(key_of_credential(), Failures { count: 100, last: START });
     assert!(attempted(&world.decide(&Command::Attempt(login()))).credential.is_none());
     let known = world.decide(&Command::Attempt(from_device_of(user().id)));
     assert!(attempted(&known).credential.is_some());
@@ -128,7 +133,7 @@ fn d2_a_hundred_failures_lock_strangers_out_and_not_a_known_device() {
 #[test]
 fn somebody_elses_device_token_buys_no_extra_tries() {
     let mut world = World::new();
-    world.facts.by_credential = Failures { count: 100, last: START };
+    world.failures.insert(key_of_credential(), Failures { count: 100, last: START });
     let decision = world.decide(&Command::Attempt(from_device_of(UserId::from_bytes([9; 16]))));
     assert!(attempted(&decision).credential.is_none());
 }
@@ -285,7 +290,15 @@ fn c9_a_new_password_ends_every_session_but_the_one_it_opens() {
 
 fn redeem(code: Option<CodeHash>) -> Command {
     let (password, retry_after) = (PasswordHash("$new".into()), Duration::from_secs(2));
-    Command::Redeem(Box::new(Redeem { login: login(), code, password, retry_after, opening: opening() }))
+    let allowed = code.is_some();
+    Command::Redeem(Box::new(Redeem {
+        login: login(),
+        allowed,
+        code,
+        password,
+        retry_after,
+        opening: opening(),
+    }))
 }
 
 #[test]
@@ -338,10 +351,10 @@ fn a_vouched_session_says_how_and_a_disabled_user_is_like_none() {
 #[test]
 fn d2_a_locked_account_is_told_of_once_and_its_code_still_works() {
     let mut world = World::new();
-    world.facts.by_credential = Failures { count: 99, last: START };
+    world.failures.insert(key_of_credential(), Failures { count: 99, last: START });
     let hundredth = world.decide(&Command::Attempt(login()));
     assert_eq!(hundredth.audit.map(|audit| audit.event), Some(Event::LoginLocked));
-    world.facts.by_credential = Failures { count: 100, last: START };
+    world.failures.insert(key_of_credential(), Failures { count: 100, last: START });
     let locked = world.decide(&Command::Attempt(login()));
     assert!(locked.audit.is_none(), "told once");
     let attempt = attempted(&locked);

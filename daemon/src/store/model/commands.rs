@@ -38,7 +38,7 @@ pub(super) fn roles(which: u8) -> Roles {
 
 pub(super) fn login(name: usize, app: usize, device: Option<(UserId, DeviceId)>) -> Login {
     let source = Source { app: APPS[app].to_owned(), address: "192.0.2.1".to_owned() };
-    Login { name: NAMES[name].to_owned(), source, device }
+    Login { name: NAMES[name].to_owned(), source, device, session: None }
 }
 
 pub(super) fn settled(
@@ -50,6 +50,7 @@ pub(super) fn settled(
     Command::Settle(Box::new(Settle {
         purpose: Purpose::Login,
         login,
+        allowed: true,
         proved,
         rehash: None,
         retry_after,

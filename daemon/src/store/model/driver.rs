@@ -197,7 +197,7 @@ impl Driver {
     fn change(&mut self, name: usize, change: Change) -> Checked {
         let turn = self.reference.turn + 1;
         let user = self.reference.users.get_mut(&name);
-        let known = user.is_some();
+        let (known, id) = (user.is_some(), user.as_ref().map(|user| user.id));
         let version = user.as_ref().map_or(0, |user| user.password + 1);
         let (event, real) = match change {
             Change::Enable => ("user.enable", account::Change::Enable),
@@ -215,10 +215,11 @@ impl Driver {
                 Change::Remove => {}
             }
         }
-        match change {
-            Change::Remove => drop(self.reference.users.remove(&name)),
-            Change::Password if known => drop(self.reference.failures.remove(&format!("credential {name}"))),
-            _ => {}
+        if matches!(change, Change::Remove) {
+            self.reference.users.remove(&name);
+        }
+        if let (Change::Remove | Change::Password, Some(id)) = (change, id) {
+            self.reference.failures.remove(&format!("credential {id}"));
         }
         let outcome = self.submit(admin(), Command::ChangeUser(parsed(name), real));
         let refused = (!known).then_some(ErrorCode::NotFound);

@@ -205,8 +205,9 @@ fn policy() -> Policy {
     policy.lifetimes.idle = std::time::Duration::from_millis(IDLE);
     policy.lifetimes.absolute = std::time::Duration::from_millis(ABSOLUTE);
     policy.rotation.retry_window = std::time::Duration::from_millis(WINDOW);
-    // The rate is a rule of its own with tests of its own; here it would only thin out the rotations.
+    // Rates are rules of their own with tests of their own; here they would only thin out the rotations and logins.
     policy.rotation.per_minute = 0;
+    (policy.throttle.per_source, policy.throttle.per_app) = (1_000_000, 1_000_000);
     policy.max_sessions = MAX_SESSIONS;
     policy.when_full = WhenFull::EvictOldest;
     policy

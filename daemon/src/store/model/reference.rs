@@ -169,13 +169,15 @@ impl Reference {
         let user = self.users.get(&name).map(|user| (user.id, user.password, user.disabled));
         let keys = self.budgets(name, app, device);
         let wait = self.failures.get(&keys[0]).map_or(0, |(count, last)| wait(*count, *last, now));
-        let locked = keys.len() > 1 && self.failures.get(&keys[1]).is_some_and(|(count, _)| *count >= 100);
+        let count = |key: &String| self.failures.get(key).map_or(0, |(count, _)| *count);
+        let locked = keys.iter().any(|key| key.starts_with("credential") && count(key) >= 100);
         let mut proves = None;
         let mut retry_after = wait;
         if wait == 0 {
             for key in &keys {
                 let (count, last) = self.failures.entry(key.clone()).or_insert((0, now));
-                *count = if now.saturating_sub(*last) >= 86_400_000 { 1 } else { *count + 1 };
+                let forgets = !key.starts_with("credential") && now.saturating_sub(*last) >= 86_400_000;
+                *count = if forgets { 1 } else { *count + 1 };
                 *last = now;
             }
             retry_after = delay(self.failures[&keys[0]].0);
@@ -188,10 +190,15 @@ impl Reference {
 
     /// The counts that a try goes to.
     pub(super) fn budgets(&self, name: usize, app: usize, device: Option<(UserId, DeviceId)>) -> Vec<String> {
-        let user = self.users.get(&name).map(|user| user.id);
-        match device {
-            Some((owner, device)) if Some(owner) == user => vec![format!("device {owner} {device}")],
-            _ => vec![format!("source {name} {app}"), format!("credential {name}")],
+        let user = self.users.get(&name);
+        let known = device.zip(user).filter(|((owner, _), user)| *owner == user.id);
+        let known = known.map(|((owner, device), user)| format!("device {owner} {device} {}", user.password));
+        match known {
+            Some(key) if self.failures.get(&key).is_none_or(|(count, _)| *count < 100) => vec![key],
+            _ => {
+                let credential = user.map(|user| format!("credential {}", user.id));
+                [format!("source {name} {app}")].into_iter().chain(credential).collect()
+            }
         }
     }
 

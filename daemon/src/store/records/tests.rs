@@ -89,7 +89,12 @@ fn parts_of_a_throttle_key_cannot_be_mistaken_for_each_other() {
         app: app.into(),
         address: address.into(),
     };
-    let one = failures_key(&ThrottleKey::Source("ab".into(), source("c", "")));
-    assert_ne!(one, failures_key(&ThrottleKey::Source("a".into(), source("bc", ""))));
-    assert_ne!(one, failures_key(&ThrottleKey::Credential("ab".into())));
+    let one = failures_key(&ThrottleKey::Name("ab".into(), source("c", "")));
+    assert_ne!(one, failures_key(&ThrottleKey::Name("a".into(), source("bc", ""))));
+    assert_ne!(one, failures_key(&ThrottleKey::Name("ab".into(), source("", "c"))));
+    let from = failures_key(&ThrottleKey::Source(source("ab", "c")));
+    assert_ne!(from, failures_key(&ThrottleKey::Source(source("abc", ""))));
+    assert_ne!(from, failures_key(&ThrottleKey::App("ab".into())));
+    let credential = failures_key(&ThrottleKey::Credential(UserId::from_bytes([1; 16])));
+    assert!(lasts(&credential) && !lasts(&one) && !lasts(&from));
 }

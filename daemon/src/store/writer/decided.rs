@@ -86,7 +86,7 @@ impl State {
         let mut keys = active(&rows.keys()?)?;
         for job in batch {
             let at = self.next_moment();
-            let facts = match facts::load(rows, &job.command, &keys, &at) {
+            let facts = match facts::load(rows, &job.command, &keys, &self.parts.policy, &at) {
                 Ok(facts) => facts,
                 Err(StoreError::Row(error)) => {
                     tracing::error!(%error, "a command needs a row that cannot be read; it was not done");
