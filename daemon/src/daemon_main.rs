@@ -11,7 +11,7 @@ use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::clock::SystemTime;
+use crate::clock::{SystemTime, TimeSource};
 use crate::config::{Config, ConfigError};
 use crate::daemon::{Daemon, DaemonError, Parts};
 use crate::entropy::SystemRandom;
@@ -50,10 +50,15 @@ pub(crate) struct Where {
 /// Runs the daemon until it is told to stop.
 #[must_use]
 pub fn daemon_main() -> ExitCode {
+    daemon_main_at(Arc::new(SystemTime))
+}
+
+/// The same, with time from this source.
+pub(crate) fn daemon_main_at(time: Arc<dyn TimeSource>) -> ExitCode {
     let args = Args::parse();
     let outcome = log_to_stderr().map_err(DaemonError::from).and_then(|()| {
         keep_secrets_in_memory();
-        run(&args.places)
+        run(Parts { time, ..args.places.parts()? })
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -93,8 +98,7 @@ fn keep_secrets_in_memory() {
     }
 }
 
-fn run(places: &Where) -> Result<(), DaemonError> {
-    let parts = places.parts()?;
+fn run(parts: Parts) -> Result<(), DaemonError> {
     // One thread serves every connection: calls are short, what blocks has threads of its own, and waking another thread costs more than most calls.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(other)?;
     runtime.block_on(async {

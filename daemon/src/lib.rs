@@ -17,6 +17,8 @@ mod files;
 mod hex;
 mod keys;
 mod listener;
+#[cfg(feature = "bench")]
+mod measured;
 mod password;
 mod publish;
 mod reseal;
@@ -28,3 +30,5 @@ mod vectors;
 
 pub use ctl::ctl_main;
 pub use daemon_main::daemon_main;
+#[cfg(feature = "bench")]
+pub use measured::measured_main;
