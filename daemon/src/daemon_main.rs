@@ -10,7 +10,7 @@ use hallpass_protocol::paths::{SYSTEM_RUNTIME_DIR, user_runtime_dir, user_state_
 use nix::sys::stat::{Mode, umask};
 use tracing_subscriber::EnvFilter;
 
-use crate::clock::SystemTime;
+use crate::clock::{SystemTime, TimeSource};
 use crate::config::{Config, ConfigError};
 use crate::daemon::{Daemon, DaemonError, Parts};
 use crate::entropy::SystemRandom;
@@ -51,10 +51,15 @@ pub(crate) struct Where {
 /// Runs the daemon until it is told to stop.
 #[must_use]
 pub fn daemon_main() -> ExitCode {
+    daemon_main_at(Arc::new(SystemTime))
+}
+
+/// The same, with time from this source.
+pub(crate) fn daemon_main_at(time: Arc<dyn TimeSource>) -> ExitCode {
     let args = Args::parse();
     let outcome = log_to_stderr().map_err(DaemonError::from).and_then(|()| {
         keep_secrets_in_memory();
-        run(&args.places)
+        run(&args.places, time)
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -94,7 +99,7 @@ fn keep_secrets_in_memory() {
     }
 }
 
-fn run(places: &Where) -> Result<(), DaemonError> {
+fn run(places: &Where, time: Arc<dyn TimeSource>) -> Result<(), DaemonError> {
     // Before anything else is opened, which could be given their numbers.
     let passed = Passed::take()?;
     // One thread serves every connection: calls are short, what blocks has threads of its own, and waking another thread costs more than most calls.
@@ -102,7 +107,7 @@ fn run(places: &Where) -> Result<(), DaemonError> {
     runtime.block_on(async {
         let mut signals = Signals::new().map_err(other)?;
         let waiting = passed.again().map_err(other)?;
-        let started = async { Daemon::start(places.parts()?, passed).await };
+        let started = async { Daemon::start(Parts { time, ..places.parts()? }, passed).await };
         let daemon = match started.await {
             Ok(daemon) => daemon,
             Err(error) => {

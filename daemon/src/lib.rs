@@ -21,6 +21,8 @@ mod held;
 mod hex;
 mod keys;
 mod listener;
+#[cfg(feature = "bench")]
+mod measured;
 mod notify;
 mod passed;
 mod password;
@@ -39,3 +41,5 @@ mod vectors;
 
 pub use ctl::ctl_main;
 pub use daemon_main::daemon_main;
+#[cfg(feature = "bench")]
+pub use measured::measured_main;

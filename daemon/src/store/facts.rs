@@ -9,7 +9,9 @@ use super::rows::Rows;
 use super::schema::Table;
 use crate::domain::account::{Change, NewUser};
 use crate::domain::command::{ActiveKeys, Command, Facts, Login, Policy, Purpose, Whom};
-use crate::domain::revocation::Target;
+use crate::domain::effect::Effect;
+use crate::domain::keyset;
+use crate::domain::revocation::{CutOffs, Target};
 use crate::domain::throttle::ThrottleKey;
 use crate::domain::time::Moment;
 
@@ -22,18 +24,42 @@ pub(crate) const SWEEP_SESSIONS: usize = 256;
 /// Most counts of failures that one sweep looks at: there can be many, and a look at one is short.
 const SWEEP_FAILURES: usize = 1024;
 
+/// What every command is decided on, and few change: read once for all that are done together.
+pub(super) struct Standing {
+    keys: ActiveKeys,
+    cut_offs: CutOffs,
+}
+
+impl Standing {
+    /// Reads it. A database without active keys was never whole.
+    pub(super) fn load<T>(rows: &Rows<T>) -> Result<Self, StoreError>
+    where
+        T: ReadableTable<&'static [u8], &'static [u8]>,
+    {
+        let missing = || StoreError::Layout("the database has no active key; restore a backup".into());
+        let keys = keyset::active(&rows.keys()?).ok_or_else(missing)?;
+        Ok(Self { keys, cut_offs: rows.cut_offs()? })
+    }
+
+    /// Whether this changes it.
+    pub(super) fn is_changed_by(effect: &Effect) -> bool {
+        matches!(effect, Effect::PutKey(_) | Effect::RemoveKey(..) | Effect::PutCutOffs(_))
+    }
+}
+
 /// Loads the facts that a command is decided on.
 pub(super) fn load<T>(
     rows: &Rows<T>,
     command: &Command,
-    keys: &ActiveKeys,
+    standing: &Standing,
     policy: &Policy,
     at: &Moment,
 ) -> Result<Facts, StoreError>
 where
     T: ReadableTable<&'static [u8], &'static [u8]>,
 {
-    let mut facts = Facts { cut_offs: rows.cut_offs()?, keys: keys.clone(), ..Facts::default() };
+    let Standing { keys, cut_offs } = standing;
+    let mut facts = Facts { cut_offs: cut_offs.clone(), keys: keys.clone(), ..Facts::default() };
     match command {
         Command::Attempt(login) => load_login(rows, login, policy, &mut facts)?,
         Command::Settle(settle) => {
@@ -74,11 +100,7 @@ where
             facts.keyset = rows.keys()?;
             facts.master = rows.master()?;
         }
-        Command::Start
-        | Command::Reopen
-        | Command::Backup
-        | Command::Tell(..)
-        | Command::NoteRefused(_) => {}
+        Command::Start | Command::Reopen | Command::Backup | Command::Tell(..) | Command::NoteRefused(_) => {}
         Command::Sweep => load_sweep(rows, at, &mut facts)?,
     }
     Ok(facts)
