@@ -43,11 +43,12 @@ mod client;
 mod coalesce;
 mod connection;
 mod csrf;
+mod desk;
 mod dial;
+mod dispatch;
 mod error;
 mod kept;
 mod link;
-mod outgoing;
 mod unreachable;
 mod verifier;
 #[cfg(feature = "web")]

@@ -6,6 +6,8 @@
 use std::io;
 use std::marker::PhantomData;
 
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
 use bytes::{Buf, BufMut, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,7 +24,7 @@ const DECODE_LIMIT: usize = ADMIN_FRAME;
 pub enum CodecError {
     /// The value could not be encoded.
     #[error("cannot encode: {0}")]
-    Encode(#[from] bincode::error::EncodeError),
+    Encode(#[from] EncodeError),
     /// The bytes are not an encoded value of this type.
     #[error("cannot decode: {0}")]
     Decode(#[from] bincode::error::DecodeError),
@@ -43,6 +45,15 @@ impl From<CodecError> for io::Error {
 /// Only a value whose own `Serialize` fails.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
     Ok(bincode::serde::encode_to_vec(value, config())?)
+}
+
+/// Puts a value as bytes behind what is there. If it cannot be encoded, part of it may be there too.
+///
+/// # Errors
+/// Only a value whose own `Serialize` fails.
+pub fn encode_onto<T: Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+    bincode::serde::encode_into_std_write(value, bytes, config())?;
+    Ok(())
 }
 
 /// The value that is exactly these bytes.
@@ -128,23 +139,71 @@ impl<In: DeserializeOwned, Out> Decoder for WireCodec<In, Out> {
 impl<In, Out: Serialize> Encoder<Out> for WireCodec<In, Out> {
     type Error = io::Error;
 
-    /// Writes straight into the buffer: a value of its own for every frame would cost more than the encoding.
     fn encode(&mut self, value: Out, dst: &mut BytesMut) -> io::Result<()> {
-        let start = dst.len();
-        dst.put_u32(0);
-        let encoded = bincode::serde::encode_into_std_write(&value, &mut dst.writer(), config());
-        let length = dst.len() - start - LENGTH_BYTES;
-        let fault = match (encoded, u32::try_from(length)) {
-            (Err(error), _) => CodecError::from(error).into(),
-            (Ok(_), Ok(header)) if length <= self.max_frame => {
-                dst[start..start + LENGTH_BYTES].copy_from_slice(&header.to_be_bytes());
-                return Ok(());
-            }
-            _ => oversize(length, self.max_frame),
-        };
-        dst[start..].zeroize();
-        dst.truncate(start);
-        Err(fault)
+        put_frame(&value, &[], self.max_frame, dst)
+    }
+}
+
+/// Puts a frame into a buffer: a value, and behind it what is in bytes already. It goes straight there: a buffer of its own for every frame would cost
+/// more than the encoding.
+///
+/// # Errors
+/// A frame that would be longer than `max_frame`, or a value whose own `Serialize` fails. Then nothing is put there.
+pub fn put_frame<T: Serialize>(
+    value: &T,
+    rest: &[u8],
+    max_frame: usize,
+    out: &mut BytesMut,
+) -> io::Result<()> {
+    let start = out.len();
+    out.put_u32(0);
+    let mut pieces = Pieces { piece: [0; PIECE], used: 0, out };
+    let encoded = bincode::serde::encode_into_writer(value, &mut pieces, config());
+    pieces.put();
+    let length = out.len() - start - LENGTH_BYTES + rest.len();
+    let fault = match (encoded, u32::try_from(length)) {
+        (Err(error), _) => CodecError::from(error).into(),
+        (Ok(()), Ok(header)) if length <= max_frame => {
+            out.put_slice(rest);
+            out[start..start + LENGTH_BYTES].copy_from_slice(&header.to_be_bytes());
+            return Ok(());
+        }
+        _ => oversize(length, max_frame),
+    };
+    out[start..].zeroize();
+    out.truncate(start);
+    Err(fault)
+}
+
+/// Values are encoded in pieces of this many bytes.
+const PIECE: usize = 256;
+
+/// Gathers what is encoded, which comes a byte at a time for the most part: each of them in a buffer that can grow costs more than the encoding.
+struct Pieces<'a> {
+    piece: [u8; PIECE],
+    used: usize,
+    out: &'a mut BytesMut,
+}
+
+impl Pieces<'_> {
+    fn put(&mut self) {
+        self.out.put_slice(&self.piece[..self.used]);
+        self.used = 0;
+    }
+}
+
+impl Writer for Pieces<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        let upto = self.used + bytes.len();
+        if let Some(room) = self.piece.get_mut(self.used..upto) {
+            room.copy_from_slice(bytes);
+            self.used = upto;
+        } else {
+            self.put();
+            self.out.put_slice(bytes);
+        }
+        Ok(())
     }
 }
 

@@ -79,7 +79,7 @@ async fn long_tokens_are_counted_by_their_bytes() {
     assert_own(verify_each(&client, &tokens).await, &tokens);
     let mut sizes = sizes(&fake);
     sizes.sort_unstable();
-    assert_eq!(sizes, [2, 3, 3]);
+    assert_eq!(sizes, [4, 4]);
 }
 
 #[tokio::test]
@@ -219,7 +219,8 @@ async fn a_list_is_answered_in_its_order_however_long_it_is() {
     let mut tokens = tokens(1000);
     tokens[500] = BAD.to_owned();
     tokens[501] = "x".repeat(AUTH_FRAME);
-    let outcomes = client.verify_many(requests(&tokens)).await.unwrap();
+    let (list, asking) = (requests(&tokens), client.clone());
+    let outcomes = tokio::spawn(async move { asking.verify_many(list).await }).await.unwrap().unwrap();
     assert_eq!(outcomes.len(), tokens.len());
     for (number, (outcome, token)) in outcomes.into_iter().zip(&tokens).enumerate() {
         match number {
