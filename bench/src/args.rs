@@ -6,18 +6,20 @@ use std::time::Duration;
 use crate::{Outcome, repository};
 
 const USAGE: &str = "\
-bench-peers [--suite NAME] [--rounds N] [--millis N] [--only WORD] [--peers LIST] [--sessions LIST] [--data DIR]
-            [--json FILE] [--svg FILE]
+bench-peers [--suite NAME] [--rounds N] [--millis N] [--only WORD] [--peers LIST] [--tokens N] [--sessions LIST]
+            [--data DIR] [--json FILE] [--svg FILE]
 
 Measures Hallpass beside Redis, PostgreSQL and jsonwebtoken. Starts all of them itself, in a temporary directory.
 
   --suite NAME     verify: sessions looked up and tokens checked; refresh: refresh tokens exchanged, durably; scale: what
-                   grows with the sessions of a database and what does not; verify
+                   grows with the sessions of a database and what does not; revocations: how often an app has to ask
+                   under 100 revocations a second; verify
   --rounds N       how often everything is measured, peers in turn; 7
   --millis N       how long each measurement takes; 300
   --only WORD      only the rows whose name holds this word
   --peers LIST     which servers are measured; hallpass,redis,postgresql, and for refresh also
                    unsigned: Hallpass without the signature in each grant
+  --tokens N       verify: the most tokens that are held in process, up to 1000000; 100000
   --sessions LIST  refresh, scale: how many sessions there are; 100000,1000000, or for scale 10000,100000,1000000
   --data DIR       refresh, scale: where databases lie, on a disk and not in memory; filled ones are kept there
                    for the next run; target/bench-data
@@ -33,6 +35,8 @@ pub enum Suite {
     Refresh,
     /// Databases of several sizes.
     Scale,
+    /// How often an app has to ask while others' sessions are revoked.
+    Revocations,
 }
 
 /// What is asked for on the command line.
@@ -47,6 +51,8 @@ pub struct Args {
     pub only: String,
     /// Which servers, with commas between.
     peers: Option<String>,
+    /// The most tokens that are held in process.
+    pub tokens: usize,
     /// How many sessions there are.
     sessions: Option<Vec<usize>>,
     /// Where databases lie.
@@ -66,6 +72,7 @@ impl Args {
             length: Duration::from_millis(300),
             only: String::new(),
             peers: None,
+            tokens: 100_000,
             sessions: None,
             data: repository().join("target/bench-data"),
             json: repository().join("target/bench-peers.json"),
@@ -80,6 +87,7 @@ impl Args {
                 "--millis" => args.length = Duration::from_millis(value()?.parse::<u64>()?.max(1)),
                 "--only" => args.only = value()?,
                 "--peers" => args.peers = Some(value()?),
+                "--tokens" => args.tokens = value()?.parse()?,
                 "--sessions" => args.sessions = Some(numbers(&value()?)?),
                 "--data" => args.data = value()?.into(),
                 "--json" => args.json = value()?.into(),
@@ -94,7 +102,7 @@ impl Args {
     pub fn peers(&self) -> String {
         let usual = match self.suite {
             Suite::Refresh => "hallpass,unsigned,redis,postgresql",
-            Suite::Verify | Suite::Scale => "hallpass,redis,postgresql",
+            _ => "hallpass,redis,postgresql",
         };
         self.peers.clone().unwrap_or_else(|| usual.to_owned())
     }
@@ -116,6 +124,7 @@ fn suite(name: &str) -> Outcome<Suite> {
         "verify" => Ok(Suite::Verify),
         "refresh" => Ok(Suite::Refresh),
         "scale" => Ok(Suite::Scale),
+        "revocations" => Ok(Suite::Revocations),
         name => Err(format!("{name:?} is no suite\n\n{USAGE}").into()),
     }
 }

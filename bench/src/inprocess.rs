@@ -1,177 +1,191 @@
-//! What a check costs inside the app's own process: the least that any such check could cost, and what a bare signature check does.
-//!
-//! The in-process verifier is measured against these two; its rows belong here, beside the floors they are compared with.
+//! What a check costs inside the app's own process: by the verifier, beside the least that any such check could cost and a round trip to Redis.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::hint::black_box;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+mod first;
+mod floor;
+mod latency;
+mod requests;
 
-use ed25519_dalek::{Signature, Signer, SigningKey};
-use hallpass_protocol::jws::{self, AccessClaims, Jwk, JwkSet, Verifier};
-use nix::time::{ClockId, clock_gettime};
+use std::path::Path;
+use std::time::Duration;
 
-use crate::Outcome;
-use crate::report::{Measured, Row, Unit};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use hallpass_client::{Bearer, Error, Needs, SessionKind, UserId, Verifier};
 
-/// Tokens that are looked up.
-const TOKENS: usize = 1000;
+use crate::daemon::{Daemon, PER_USER, Session};
+use crate::peer::{Connection, Peer, REDIS};
+use crate::place::{Place, cores};
+use crate::report::{Measured, OURS, Row, Unit};
+use crate::{Outcome, place, rounds};
+use floor::Floor;
+use requests::{a_second, nanos_each, shuffled};
+
+/// How many tokens an app holds.
+const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 /// Looks in one round: some tens of milliseconds.
 const LOOKS: usize = 1_000_000;
-/// Checks of a signature in one round: the same.
-const CHECKS: usize = 1000;
-/// What the tokens are checked against.
-const ISSUER: &str = "hallpass";
-const AUDIENCE: &str = "shop";
-const NOW: u64 = 1_795_224_000;
+/// Tokens that are asked about at once while the verifier sees them for the first time.
+const AT_ONCE: usize = 100;
+/// What the floor is called in the results.
+pub const FLOOR: &str = "floor";
 
-/// Measures what of it holds `only` in its name.
-pub fn measure(rounds: usize, only: &str) -> Outcome<Vec<Row>> {
-    let fixture = Fixture::new()?;
-    let table = Table::of(&fixture.tokens);
-    let rows: [(&str, &str, &dyn Fn() -> f64); 3] = [
-        ("in process, floor of a hit", "lookup, comparison, clock, three loads", &|| {
-            table.look(&fixture.tokens)
-        }),
-        ("in process, floor of a first sight", "verify_strict and parsing", &|| fixture.check_bare()),
-        ("in process, first sight by the protocol crate", "jws::Verifier", &|| fixture.check()),
-    ];
-    let mut results = Vec::new();
-    for (name, what, run) in rows.into_iter().filter(|(name, ..)| name.contains(only)) {
-        run();
-        let samples = (0..rounds).map(|_| run()).collect();
-        let row = Row {
-            name: name.to_owned(),
-            unit: Unit::Nanos,
-            measured: vec![Measured { name: what.to_owned(), samples }],
-        };
-        println!("{}", row.line());
-        results.push(row);
-    }
-    Ok(results)
+/// How much is measured.
+pub struct Extent<'a> {
+    pub rounds: usize,
+    pub length: Duration,
+    pub only: &'a str,
+    /// The most tokens.
+    pub tokens: usize,
 }
 
-/// Tokens as the daemon makes them.
-struct Fixture {
-    key: SigningKey,
+impl Extent<'_> {
+    fn wants(&self, name: &str) -> bool {
+        name.contains(self.only)
+    }
+}
+
+/// Measures what of it holds the wanted word in its name.
+pub async fn measure(dir: &Path, peers: &[Peer], extent: &Extent<'_>) -> Outcome<Vec<Row>> {
+    let mut rows = Vec::new();
+    let wanted = |row: &Wanted| extent.wants(&row.name()) || extent.wants(&row.name_of_two());
+    let all: Vec<_> = Wanted::all().filter(|row| row.size <= extent.tokens && wanted(row)).collect();
+    let (first, latency) = (extent.wants(first::NAME), extent.wants(latency::NAME));
+    if all.is_empty() && !first && !latency {
+        return Ok(rows);
+    }
+    // So long that no token ends while it is measured.
+    let daemon = Daemon::start(&dir.join("inprocess"), "[lifetimes]\naccess = \"1h\"").await?;
+    let redis = match peers.iter().find(|peer| peer.name == REDIS) {
+        Some(redis) => Some(redis.connect().await?),
+        None => None,
+    };
+    let mut servers: Vec<u32> = peers.iter().map(Peer::id).collect();
+    servers.push(daemon.id());
+    let two_cores = cores()?.len() > 1;
+    for wanted in all {
+        let sessions = daemon.open(wanted.kind, wanted.size, PER_USER).await?;
+        let held = Held::of(&daemon, sessions).await?;
+        if two_cores { Place::Apart } else { Place::Together }.take(&servers)?;
+        if extent.wants(&wanted.name()) {
+            rows.push(held.on_one_core(&wanted, extent, redis.clone()).await?);
+        }
+        place::everywhere()?;
+        if wanted.size == SIZES[0] && two_cores && extent.wants(&wanted.name_of_two()) {
+            rows.push(held.on_two_cores(&wanted, extent)?);
+        }
+    }
+    if first {
+        rows.push(first::measure(&daemon, extent).await?);
+    }
+    if latency && two_cores {
+        rows.push(latency::measure(&daemon, extent).await?);
+    }
+    Ok(rows)
+}
+
+/// A kind of token, and among how many.
+struct Wanted {
+    kind: SessionKind,
+    size: usize,
+}
+
+impl Wanted {
+    fn all() -> impl Iterator<Item = Self> {
+        let kinds = [SessionKind::Cookie, SessionKind::Token];
+        kinds.into_iter().flat_map(|kind| SIZES.map(|size| Self { kind, size }))
+    }
+
+    fn token(&self) -> &'static str {
+        match self.kind {
+            SessionKind::Cookie => "session token",
+            SessionKind::Token => "access token",
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("in process, {}, one of {}", self.token(), self.size)
+    }
+
+    fn name_of_two(&self) -> String {
+        format!("in process, two threads, {}", self.token())
+    }
+}
+
+/// Tokens that a verifier and a floor both hold.
+struct Held {
+    sessions: Vec<Session>,
     verifier: Verifier,
-    tokens: Vec<String>,
+    needs: Needs,
+    floor: Floor,
 }
 
-impl Fixture {
-    fn new() -> Outcome<Self> {
-        let key = SigningKey::from_bytes(&[7; 32]);
-        let jwk = Jwk::from_public_key(key.verifying_key().as_bytes());
-        let kid = jwk.kid().to_owned();
-        let set = serde_json::to_string(&JwkSet { keys: vec![jwk] })?;
-        let verifier = Verifier::from_jwks(&set, ISSUER, AUDIENCE)?;
-        let token = |number| {
-            jws::encode(&claims(number), &kid, |input| key.sign(input).to_bytes())
-                .map_err(|fault| format!("{fault:?}"))
+impl Held {
+    async fn of(daemon: &Daemon, sessions: Vec<Session>) -> Outcome<Self> {
+        let room = sessions.len().max(1 << 15);
+        let verifier = Verifier::builder().entries(room).bytes(room << 12).connect(daemon.socket())?;
+        let needs = Needs::default();
+        let see = |session: &Session| {
+            let (verifier, needs, token) = (verifier.clone(), needs.clone(), session.token.clone());
+            async move { verifier.verify_async(&token, &needs, None).await.map(drop) }
         };
-        let tokens = (0..TOKENS).map(token).collect::<Result<_, _>>()?;
-        Ok(Self { key, verifier, tokens })
+        let seen = stream::iter(sessions.iter().map(see)).buffer_unordered(AT_ONCE);
+        seen.try_for_each(|()| async { Ok(()) }).await?;
+        let floor = Floor::of(sessions.iter().map(|session| session.token.as_str()));
+        Ok(Self { sessions, verifier, needs, floor })
     }
 
-    /// The signature, and the two JSON texts read into what they mean; nothing of what they say is checked.
-    fn check_bare(&self) -> f64 {
-        let public = self.key.verifying_key();
-        nanos_each(CHECKS, |number| {
-            let token = &self.tokens[number % TOKENS];
-            let (signed, signature) = token.rsplit_once('.').expect("a token has three parts");
-            let (header, claims) = signed.split_once('.').expect("a token has three parts");
-            let signature = Signature::from_slice(&decode(signature)).expect("64 bytes");
-            public.verify_strict(signed.as_bytes(), &signature).expect("it is genuine");
-            let header: serde_json::Value = serde_json::from_slice(&decode(header)).expect("JSON");
-            let claims: AccessClaims = serde_json::from_slice(&decode(claims)).expect("claims");
-            black_box((header, claims));
-        })
+    /// A check as an app makes it: is the token good, and whose is it?
+    fn check(&self, token: &str) -> UserId {
+        let seen: Result<UserId, Error> =
+            self.verifier.verify_with(token, &self.needs, None, Bearer::user_id);
+        // One that is refused would make all of them look faster than they are.
+        seen.expect("the token is good")
     }
 
-    fn check(&self) -> f64 {
-        nanos_each(CHECKS, |number| {
-            black_box(self.verifier.verify_at(&self.tokens[number % TOKENS], NOW).expect("it is good"));
-        })
-    }
-}
-
-fn claims(number: usize) -> AccessClaims {
-    AccessClaims {
-        iss: ISSUER.to_owned(),
-        sub: format!("01M7XW9SG2TC7K89{number:0>10}"),
-        aud: AUDIENCE.to_owned(),
-        client_id: AUDIENCE.to_owned(),
-        exp: NOW + 600,
-        iat: NOW,
-        jti: jws::jti(NOW * 1_000_000, [9; 8]),
-        sid: format!("01M7XW9SPVF29NKS{number:0>10}"),
-        auth_time: NOW,
-        amr: vec!["pwd".to_owned()],
-        acr: "1".to_owned(),
-        roles: vec!["editor".to_owned(), "billing".to_owned()],
-    }
-}
-
-fn decode(text: &str) -> Vec<u8> {
-    use base64ct::{Base64UrlUnpadded, Encoding};
-    Base64UrlUnpadded::decode_vec(text).expect("base64url")
-}
-
-/// A table by some bytes of the token's own signature, and beside it what a board would be.
-struct Table {
-    places: HashMap<u64, usize, BuildHasherDefault<AsItIs>>,
-    texts: Vec<String>,
-    words: Vec<AtomicU64>,
-}
-
-/// The bytes of a signature are as good as a hash of it.
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
+    fn tokens(&self) -> Vec<&str> {
+        self.sessions.iter().map(|session| session.token.as_str()).collect()
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = tail(bytes);
+    async fn on_one_core(
+        &self,
+        wanted: &Wanted,
+        extent: &Extent<'_>,
+        mut redis: Option<Connection>,
+    ) -> Outcome<Row> {
+        let (tokens, order) = (self.tokens(), shuffled(wanted.size, 1));
+        let mut row = Row::of(wanted.name(), Unit::Nanos, &[OURS, FLOOR]);
+        row.measured.extend(redis.as_ref().map(|_| Measured::of(REDIS)));
+        for round in 0..=extent.rounds {
+            let mut samples = vec![
+                nanos_each(&tokens, &order, LOOKS, |token| self.check(token)),
+                nanos_each(&tokens, &order, LOOKS, |token| self.floor.look(token)),
+            ];
+            if let Some(redis) = &mut redis {
+                samples.push(rounds::round_trip(redis, extent.length).await? * 1e3);
+            }
+            // The first round is for warming up.
+            if round > 0 {
+                row.add(samples);
+            }
+        }
+        println!("{}", row.line());
+        Ok(row)
     }
 
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
+    fn on_two_cores(&self, wanted: &Wanted, extent: &Extent<'_>) -> Outcome<Row> {
+        let (tokens, cores) = (self.tokens(), cores()?);
+        let (one, two) = (&cores[..1], &cores[..2]);
+        let one_thread = format!("{OURS} on one thread");
+        let names = [OURS, &one_thread, "floor", "floor on one thread"];
+        let mut row = Row::of(wanted.name_of_two(), Unit::PerSecond, &names);
+        for round in 0..=extent.rounds {
+            let ours = |cores| a_second(&tokens, cores, LOOKS, |token| self.check(token));
+            let floor = |cores| a_second(&tokens, cores, LOOKS, |token| self.floor.look(token));
+            let samples = vec![ours(two), ours(one), floor(two), floor(one)];
+            if round > 0 {
+                row.add(samples);
+            }
+        }
+        println!("{}", row.line());
+        Ok(row)
     }
-}
-
-fn tail(text: &[u8]) -> u64 {
-    // The last character of a signature says less than the others.
-    let end = text.len().saturating_sub(1);
-    text[..end].last_chunk().map_or(0, |tail| u64::from_le_bytes(*tail).wrapping_mul(0x9E37_79B9_7F4A_7C15))
-}
-
-impl Table {
-    fn of(tokens: &[String]) -> Self {
-        let places = tokens.iter().enumerate().map(|(number, token)| (tail(token.as_bytes()), number));
-        let words = (0..65_536).map(|_| AtomicU64::new(1)).collect();
-        Self { places: places.collect(), texts: tokens.to_vec(), words }
-    }
-
-    fn look(&self, tokens: &[String]) -> f64 {
-        nanos_each(LOOKS, |number| {
-            let token = black_box(&tokens[number * 7 % TOKENS]);
-            let place = self.places[&tail(token.as_bytes())];
-            assert!(self.texts[place] == *token);
-            let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).expect("a clock");
-            let word = |at: usize| self.words[at % self.words.len()].load(Ordering::Acquire);
-            black_box((now.tv_sec(), word(0), word(place * 31), word(place * 17)));
-        })
-    }
-}
-
-fn nanos_each(count: usize, mut run: impl FnMut(usize)) -> f64 {
-    let begun = Instant::now();
-    for number in 0..count {
-        run(number);
-    }
-    begun.elapsed().as_secs_f64() * 1e9 / count as f64
 }

@@ -1,10 +1,12 @@
 //! `bench-peers`: Hallpass, Redis and PostgreSQL on Unix sockets, asked for the same sessions by the same callers, in one run.
 
 mod args;
+mod daemon;
 mod daemons;
 mod disk;
 mod inprocess;
 mod jwt;
+mod machine;
 mod peer;
 mod picture;
 mod place;
@@ -14,6 +16,7 @@ mod rounds;
 mod scale;
 mod server;
 mod sessions;
+mod share;
 
 use std::path::{Path, PathBuf};
 
@@ -40,6 +43,7 @@ fn run() -> Outcome<()> {
         Suite::Verify => verify(&args)?,
         Suite::Refresh => durably(&args)?,
         Suite::Scale => return sizes(&args),
+        Suite::Revocations => runtime()?.block_on(share::measure(temporary()?.path()))?,
     };
     println!("{}", report::table(&results));
     std::fs::write(&args.json, report::json(&results)?)?;
@@ -63,14 +67,18 @@ fn temporary() -> Outcome<tempfile::TempDir> {
 
 fn verify(args: &Args) -> Outcome<Vec<report::Row>> {
     let dir = temporary()?;
-    let mut results = runtime()?.block_on(async {
+    runtime()?.block_on(async {
         let peers = peer::start_all(dir.path(), &args.peers()).await?;
-        rounds::measure(&peers, args.rounds, args.length, &args.only).await
-    })?;
-    place::everywhere()?;
-    results.extend(inprocess::measure(args.rounds, &args.only)?);
-    results.extend(jwt::measure(args.rounds, &args.only)?);
-    Ok(results)
+        let mut rows = rounds::measure(&peers, args.rounds, args.length, &args.only).await?;
+        let extent = inprocess::Extent {
+            rounds: args.rounds,
+            length: args.length,
+            only: &args.only,
+            tokens: args.tokens,
+        };
+        rows.extend(inprocess::measure(dir.path(), &peers, &extent).await?);
+        Ok(rows)
+    })
 }
 
 fn durably(args: &Args) -> Outcome<Vec<report::Row>> {

@@ -7,22 +7,20 @@ use std::process::Command;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use hallpass_client::admin::{AddUser, AdminClient};
-use hallpass_client::{
-    Client, Context, GrantedTokens, Needs, OpenSession, SessionKind, Token, UserRef, Verify,
-};
+use hallpass_client::{Client, Needs, SessionKind, Token, Verify};
 use nix::unistd::{Uid, User};
 use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 
+use crate::Outcome;
+use crate::daemon::{Daemon, PER_USER};
 use crate::report::OURS;
 use crate::server::{Server, find};
-use crate::{Outcome, repository};
 
 /// Sessions that each peer holds.
 pub const SESSIONS: usize = 1000;
-/// Sessions of one user, which are bounded.
-const PER_USER: usize = 50;
+/// What Redis is called in the results.
+pub const REDIS: &str = "Redis";
 /// What is asked for at once where a batch is measured.
 pub const BATCH: usize = 16;
 
@@ -36,14 +34,14 @@ const DEBIAN_POSTGRES: &str = "/usr/lib/postgresql";
 pub struct Peer {
     /// What it is called in the results.
     pub name: &'static str,
-    server: Server,
+    id: u32,
     kind: Kind,
 }
 
 enum Kind {
-    Hallpass { socket: String, tokens: Vec<String> },
-    Redis { url: String },
-    Postgres { dir: String },
+    Hallpass { daemon: Box<Daemon>, tokens: Vec<String> },
+    Redis { _server: Server, url: String },
+    Postgres { _server: Server, dir: String },
 }
 
 /// A connection to one of the three. Clones share it.
@@ -76,38 +74,10 @@ pub async fn start_all(dir: &Path, wanted: &str) -> Outcome<Vec<Peer>> {
 }
 
 async fn hallpass(dir: &Path) -> Outcome<Peer> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--release", "--quiet", "--bin", "hallpassd"]).current_dir(repository());
-    if !build.status()?.success() {
-        return Err("hallpassd does not build".into());
-    }
-    let (state, run) = (dir.join("state"), dir.join("run"));
-    let mut command = Command::new(repository().join("target/release/hallpassd"));
-    command.env("HALLPASS_LOG", "warn").arg("--state-dir").arg(state).arg("--runtime-dir").arg(&run);
-    let mut server = Server::start("hallpassd", &mut command, dir)?;
-    let socket = run.join("hallpass.sock").to_string_lossy().into_owned();
-    let client = server.until(|| async { Client::connect(&socket).await.ok() }).await?;
-    let admin = AdminClient::connect(run.join("admin.sock")).await?;
-    let mut tokens = Vec::with_capacity(SESSIONS);
-    for number in 0..SESSIONS / PER_USER {
-        let name = format!("user-{number}");
-        let roles = vec!["editor".to_owned(), "billing".to_owned()];
-        admin.user_add(AddUser { name: name.clone(), password: None, roles }).await?;
-        for _ in 0..PER_USER {
-            let open = OpenSession {
-                user: UserRef::Name(name.clone()),
-                kind: SessionKind::Cookie,
-                audience: None,
-                amr: vec!["pwd".to_owned()],
-                context: Context::default(),
-            };
-            if let GrantedTokens::Cookie { session_token } = client.open_session(open).await?.tokens {
-                tokens.push(session_token.expose().to_owned());
-            }
-        }
-    }
-    Ok(Peer { name: OURS, server, kind: Kind::Hallpass { socket, tokens } })
+    let daemon = Daemon::start(&dir.join("hallpass"), "").await?;
+    let sessions = daemon.open(SessionKind::Cookie, SESSIONS, PER_USER).await?;
+    let tokens = sessions.into_iter().map(|session| session.token).collect();
+    Ok(Peer { name: OURS, id: daemon.id(), kind: Kind::Hallpass { daemon: Box::new(daemon), tokens } })
 }
 
 async fn redis(program: &Path, dir: &Path) -> Outcome<Peer> {
@@ -123,7 +93,7 @@ async fn redis(program: &Path, dir: &Path) -> Outcome<Peer> {
     for number in 0..SESSIONS {
         redis::cmd("SET").arg(key(number)).arg(record(number)).exec_async(&mut connection).await?;
     }
-    Ok(Peer { name: "Redis", server, kind: Kind::Redis { url } })
+    Ok(Peer { name: REDIS, id: server.id(), kind: Kind::Redis { _server: server, url } })
 }
 
 async fn postgres(program: &Path, initdb: &Path, dir: &Path) -> Outcome<Peer> {
@@ -155,7 +125,7 @@ async fn postgres(program: &Path, initdb: &Path, dir: &Path) -> Outcome<Peer> {
         client.execute("INSERT INTO sessions VALUES ($1, $2)", &[&key(number), &record(number)]).await?;
     }
     client.batch_execute("VACUUM ANALYZE sessions").await?;
-    Ok(Peer { name: "PostgreSQL", server, kind: Kind::Postgres { dir } })
+    Ok(Peer { name: "PostgreSQL", id: server.id(), kind: Kind::Postgres { _server: server, dir } })
 }
 
 async fn connect_postgres(dir: &str) -> Outcome<tokio_postgres::Client> {
@@ -182,22 +152,22 @@ fn record(number: usize) -> Vec<u8> {
 impl Peer {
     /// Its process.
     pub fn id(&self) -> u32 {
-        self.server.id()
+        self.id
     }
 
     /// Another connection to it.
     pub async fn connect(&self) -> Outcome<Connection> {
         Ok(match &self.kind {
-            Kind::Hallpass { socket, tokens } => {
-                Connection::Hallpass(Client::connect(socket).await?, tokens.clone().into())
+            Kind::Hallpass { daemon, tokens } => {
+                Connection::Hallpass(Client::connect(daemon.socket()).await?, tokens.clone().into())
             }
-            Kind::Redis { url } => {
+            Kind::Redis { url, .. } => {
                 let client = redis::Client::open(url.as_str())?;
                 // As patient as the others are, so that a busy machine slows a run down rather than ends it.
                 let patient = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
                 Connection::Redis(client.get_multiplexed_async_connection_with_config(&patient).await?)
             }
-            Kind::Postgres { dir } => {
+            Kind::Postgres { dir, .. } => {
                 let client = connect_postgres(dir).await?;
                 let select = client.prepare("SELECT record FROM sessions WHERE id = $1").await?;
                 Connection::Postgres(std::sync::Arc::new((client, select)))

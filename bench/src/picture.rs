@@ -1,5 +1,6 @@
 //! The results as bars, for people who look before they read.
 
+use crate::machine;
 use crate::report::{Measured, Row, Unit};
 
 const WIDTH: usize = 860;
@@ -20,7 +21,7 @@ pub fn draw(rows: &[Row]) -> String {
         body += &text(12, middle + 9, "note", better);
         let most = row.measured.iter().map(Measured::median).fold(0.0, f64::max);
         for (number, measured) in row.measured.iter().enumerate() {
-            let length = LONGEST * measured.median() / most;
+            let length = (LONGEST * measured.median() / most).max(1.0);
             let colour = COLOURS[number % COLOURS.len()];
             body += &format!(
                 "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{length:.0}\" height=\"{}\" fill=\"{colour}\"/>\n",
@@ -32,19 +33,21 @@ pub fn draw(rows: &[Row]) -> String {
         }
         top += GAP;
     }
+    let title = format!("Medians of one run, {}, {}", machine::today(), machine::kind());
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" \
          font-family=\"sans-serif\" font-size=\"13\">\n\
          <style>.label{{font-size:12px}}.note{{font-size:11px;fill:#777}}.title{{font-size:16px;font-weight:bold}}</style>\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{title}{body}</svg>\n",
         height = top + 8,
-        title = text(12, 26, "title", "Hallpass, Redis and PostgreSQL over Unix sockets, medians of one run"),
+        title = text(12, 26, "title", &title),
     )
 }
 
 fn number_of(number: f64, unit: Unit) -> String {
     match unit {
         Unit::PerSecond => format!("{:.0} thousand a second", number / 1e3),
+        Unit::Percent => format!("{number:.2} %"),
         Unit::Micros => format!("{number:.1} µs"),
         Unit::Nanos if number >= 1e3 => format!("{:.1} µs", number / 1e3),
         Unit::Nanos => format!("{number:.0} ns"),

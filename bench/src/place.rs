@@ -49,6 +49,11 @@ pub fn everywhere() -> Outcome<()> {
     pin(Pid::from_raw(0), &cores()?)
 }
 
+/// Puts the calling thread on this core.
+pub fn here(core: usize) -> Outcome<()> {
+    pin(Pid::from_raw(0), &[core])
+}
+
 fn pin(thread: Pid, cores: &[usize]) -> Outcome<()> {
     let mut set = CpuSet::new();
     for core in cores {

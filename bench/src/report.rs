@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::Outcome;
+use crate::{Outcome, machine};
 
 /// Whom the others are compared with.
 pub const OURS: &str = "Hallpass";
@@ -16,6 +16,8 @@ pub enum Unit {
     Nanos,
     /// Answers a second: more is better.
     PerSecond,
+    /// A share of them all.
+    Percent,
 }
 
 impl Unit {
@@ -25,6 +27,7 @@ impl Unit {
             Self::Micros => "µs",
             Self::Nanos => "ns",
             Self::PerSecond => "/s",
+            Self::Percent => "%",
         }
     }
 }
@@ -48,6 +51,11 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// Nothing yet.
+    pub fn of(name: &str) -> Self {
+        Self { name: name.to_owned(), samples: Vec::new() }
+    }
+
     /// The number in the middle.
     pub fn median(&self) -> f64 {
         median(&mut self.samples.clone())
@@ -77,6 +85,18 @@ pub fn median(samples: &mut [f64]) -> f64 {
 }
 
 impl Row {
+    /// Nothing of these yet.
+    pub fn of(name: String, unit: Unit, measured: &[&str]) -> Self {
+        Self { name, unit, measured: measured.iter().map(|name| Measured::of(name)).collect() }
+    }
+
+    /// A round: a number for each.
+    pub fn add(&mut self, samples: Vec<f64>) {
+        for (measured, sample) in self.measured.iter_mut().zip(samples) {
+            measured.samples.push(sample);
+        }
+    }
+
     /// How many times as good as this one we were, where both were measured.
     fn times_as_good(&self, measured: &Measured) -> Option<f64> {
         let ours = self.measured.first().filter(|first| first.name == OURS && measured.name != OURS)?;
@@ -90,7 +110,11 @@ impl Row {
             let (least, most) = measured.spread();
             let unit = self.unit.as_str();
             let median = measured.median();
-            let digits = if median < 1000.0 { 1 } else { 0 };
+            let digits = match self.unit {
+                Unit::Percent => 3,
+                _ if median < 1000.0 => 1,
+                _ => 0,
+            };
             line += &format!(
                 "  {} {median:.digits$} {unit} ({least:.digits$} to {most:.digits$})",
                 measured.name
@@ -106,7 +130,11 @@ impl Row {
 /// Every row, one a line.
 pub fn table(rows: &[Row]) -> String {
     let lines: Vec<String> = rows.iter().map(Row::line).collect();
-    format!("\nMedians of the rounds, with the least and the most of them:\n\n{}\n", lines.join("\n"))
+    let (date, machine) = (machine::today(), machine::kind());
+    format!(
+        "\nMedians of the rounds, with the least and the most of them; {date}, {machine}:\n\n{}\n",
+        lines.join("\n")
+    )
 }
 
 /// Every number that was measured.
@@ -130,5 +158,6 @@ pub fn json(rows: &[Row]) -> Outcome<String> {
         json!({ "name": row.name, "unit": row.unit.as_str(), "measured": measured })
     };
     let rows: Vec<Value> = rows.iter().map(one).collect();
-    Ok(serde_json::to_string_pretty(&json!({ "rows": rows }))?)
+    let (date, machine) = (machine::today(), machine::kind());
+    Ok(serde_json::to_string_pretty(&json!({ "date": date, "machine": machine, "rows": rows }))?)
 }

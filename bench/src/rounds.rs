@@ -54,7 +54,7 @@ pub async fn measure(peers: &[Peer], rounds: usize, length: Duration, only: &str
     let ids: Vec<u32> = peers.iter().map(Peer::id).collect();
     let mut rows = Vec::new();
     for way in ways()?.into_iter().filter(|way| way.name().contains(only)) {
-        let measured = |peer: &Peer| Measured { name: peer.name.to_owned(), samples: Vec::new() };
+        let measured = |peer: &Peer| Measured::of(peer.name);
         let mut row =
             Row { name: way.name(), unit: way.unit(), measured: peers.iter().map(measured).collect() };
         let mut connections = Vec::new();
@@ -79,6 +79,12 @@ pub async fn measure(peers: &[Peer], rounds: usize, length: Duration, only: &str
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// Median of one caller's round trips on this connection, in microseconds.
+pub async fn round_trip(connection: &Connection, length: Duration) -> Outcome<f64> {
+    let way = Way { callers: 1, connections: 1, batch: false, place: Place::Apart };
+    sample(way, std::slice::from_ref(connection), length).await
 }
 
 /// What a caller has seen.

@@ -158,16 +158,18 @@ impl Verifier {
     ) -> Result<T, Error> {
         if let Some(place) = place(token) {
             let see = |entry: &Arc<Entry>| {
-                let good = entry.token() == token && self.stands(entry, needs, context, monotonic()).is_ok();
-                good.then(|| look(&entry.bearer))
+                if !entry.is_of(token) {
+                    return None;
+                }
+                let time = entry.check_calm(monotonic())?;
+                (entry.meets(needs, time) && entry.is_from(context)).then(|| look(&entry.bearer))
             };
-            // One whose use was told has been replaced, or will be: the newer one is to be found, or its use would never be told again.
-            let see_near = |entry: &Arc<Entry>| if entry.is_touched() { None } else { see(entry) };
-            if let Some(seen) = near::with(self.owner, place, see_near) {
+            let tag = self.owner.tag(place);
+            if let Some(seen) = near::with(tag, see) {
                 return Ok(seen);
             }
             if let Some(entry) = self.state.cache.pin().get(&place) {
-                near::hold(self.owner, place, entry);
+                near::hold(tag, entry);
                 if let Some(seen) = see(entry) {
                     return Ok(seen);
                 }

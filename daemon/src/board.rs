@@ -235,7 +235,7 @@ impl State {
     /// The note first: a daemon that is killed after its first lease has left word of it.
     fn begin(&mut self, floor: Stamp, time: Millis) {
         let Some(Present { writer, place }) = &self.present else { return };
-        if let Err(error) = self.places.note_lease(place.inode) {
+        if let Err(error) = self.places.note_lease(place) {
             tracing::warn!(%error, "there is no board for now: its lease cannot be written down; trying again");
             self.present = None;
             self.retry_at = monotonic_nanos().saturating_add(nanos(RETRY));

@@ -76,6 +76,8 @@ pub struct BoardPlace {
     pub path: PathBuf,
     /// Its inode number: another file at that path is not the board.
     pub inode: u64,
+    /// The file system that it lies in: another has files of the same number.
+    pub device: u64,
 }
 
 /// The public keys that access tokens are signed with, as of one moment.

@@ -43,6 +43,59 @@ secret_text! {
     Token
 }
 
+/// A token that is kept to be compared with others. A short one, as session tokens are, lies in the value itself, so that whoever compares it looks at no other
+/// place in memory.
+#[derive(Zeroize, ZeroizeOnDrop)]
+#[repr(C)]
+pub struct KeptToken {
+    /// The text, unless it is short.
+    long: Token,
+    /// The length of the text if it is short.
+    length: u8,
+    short: [u8; Self::SHORT],
+}
+
+impl KeptToken {
+    /// Texts up to this length are short.
+    const SHORT: usize = 87;
+
+    /// Keeps a copy of this text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut kept = Self { long: Token(String::new()), length: 0, short: [0; Self::SHORT] };
+        match (kept.short.get_mut(..text.len()), u8::try_from(text.len())) {
+            (Some(short), Ok(length)) => {
+                short.copy_from_slice(text.as_bytes());
+                kept.length = length;
+            }
+            _ => kept.long = Token(text.to_owned()),
+        }
+        kept
+    }
+
+    /// Whether it is this text, all of it.
+    #[inline]
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        if self.long.0.is_empty() { self.short() == text.as_bytes() } else { self.long.0 == text }
+    }
+
+    /// The text itself, for the one place that needs it. Never log, format or store what this returns.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        if self.long.0.is_empty() {
+            std::str::from_utf8(self.short()).unwrap_or_default()
+        } else {
+            &self.long.0
+        }
+    }
+
+    #[inline]
+    fn short(&self) -> &[u8] {
+        self.short.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
 /// 32 random bytes that an administrator brings as the next master key, on their way to the daemon.
 #[derive(Clone, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -103,5 +156,22 @@ mod tests {
         assert_eq!(shown, "Password(..) Token(..)");
         assert_eq!(format!("{:?}", NewMasterKey::from_bytes([7; 32])), "NewMasterKey(..)");
         assert_eq!(format!("{:?}", AttemptId::from_bytes([7; 16])), "AttemptId(..)");
+    }
+
+    #[test]
+    fn a_kept_token_is_its_whole_text_and_no_other() {
+        for length in [1, 74, KeptToken::SHORT, KeptToken::SHORT + 1, 255, 256, 700] {
+            let text = "a".repeat(length);
+            let kept = KeptToken::new(&text);
+            assert!(kept.is(&text), "{length}");
+            assert_eq!(kept.expose(), text);
+            assert!(!kept.is(&format!("{text}a")), "{length}");
+            for at in [0, length / 2, length - 1] {
+                let mut other = text.clone();
+                other.replace_range(at..=at, "b");
+                assert!(!kept.is(&other), "{length} at {at}");
+                assert!(!kept.is(&text[..at]), "{length} to {at}");
+            }
+        }
     }
 }

@@ -3,18 +3,22 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hallpass_client::admin::RevokeTarget;
-use hallpass_client::{ErrorClass, ErrorCode, Revoke, SessionKind, Verifier, Way};
+use hallpass_client::{ErrorClass, ErrorCode, Needs, Revoke, SessionKind, Verifier, Way};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::{Daemon, PATIENCE, POLL};
 use crate::{code, session, settles, shown, way, with_ann};
 
+/// Where the lease and the daemon's time lie in a board.
+const LEASE_AT: u64 = 128;
+const TIME_AT: u64 = 208;
 /// How long a lease lasts, and a little more.
 pub(crate) const LEASE: Duration = Duration::from_millis(5_500);
 
@@ -120,6 +124,49 @@ async fn apps_that_want_to_stay_up_can_for_so_long() {
 
     daemon.stop().await;
     assert_eq!(code(long.verify(good.expose())), ErrorCode::Unavailable, "a stop in order is the end of it");
+}
+
+/// What a process reads whose clocks, or whose board's, are not the daemon's.
+#[tokio::test]
+async fn clocks_that_differ_end_in_asking() {
+    let (mut daemon, client, verifier) = with_ann().await;
+    let tokens = [SessionKind::Cookie, SessionKind::Token];
+    let mut shown_tokens = Vec::new();
+    for kind in tokens {
+        let token = shown(&session(&client, kind).await);
+        settles(&verifier, &token, Way::Memory);
+        shown_tokens.push(token);
+    }
+    let board = fs::File::options().read(true).write(true).open(daemon.runtime_dir().join("board")).unwrap();
+    // The daemon, which writes these every second, must not mend them before they were looked at.
+    signal(&daemon, Signal::SIGSTOP);
+    let word = |at: u64| {
+        let mut bytes = [0; 8];
+        board.read_exact_at(&mut bytes, at).unwrap();
+        u64::from_ne_bytes(bytes)
+    };
+    let tells = |at: u64, value: u64| {
+        let before = word(at);
+        board.write_all_at(&value.to_ne_bytes(), at).unwrap();
+        let told = shown_tokens
+            .iter()
+            .filter_map(|token| verifier.try_verify(token.expose(), &Needs::default(), None));
+        let told = told.count();
+        board.write_all_at(&before.to_ne_bytes(), at).unwrap();
+        told
+    };
+    let (lease, time) = (word(LEASE_AT), word(TIME_AT));
+    assert_eq!(tells(LEASE_AT, lease), 2, "as it is");
+    assert_eq!(tells(LEASE_AT, lease + 3_600_000_000_000), 0, "a lease further ahead than any");
+    assert_eq!(tells(LEASE_AT, 1), 0, "a lease of long ago");
+    assert_eq!(tells(LEASE_AT, 0), 0, "a board that is closed");
+    assert_eq!(tells(TIME_AT, time + 400 * 86_400_000), 0, "a daemon for whom they have ended");
+    assert_eq!(tells(TIME_AT, time), 2, "as it was");
+    signal(&daemon, Signal::SIGCONT);
+    for token in &shown_tokens {
+        settles(&verifier, token, Way::Memory);
+    }
+    daemon.stop().await;
 }
 
 type Harm = fn(&Path);

@@ -14,6 +14,8 @@ use super::entry::Entry;
 
 /// Who bears a token that is good, with the roles they have now.
 #[derive(Debug, Clone, PartialEq, Eq)]
+// What is asked for most comes first: see the entry that it lies in.
+#[repr(C)]
 pub struct Bearer {
     user: UserId,
     session: SessionId,

@@ -125,7 +125,7 @@ impl Cache {
 /// The entry of exactly this token: its place is only where to look, and the whole text decides.
 #[inline]
 pub(super) fn find<'a>(entries: &'a Pinned<'_>, place: u64, token: &str) -> Option<&'a Arc<Entry>> {
-    entries.get(&place).filter(|entry| entry.token() == token)
+    entries.get(&place).filter(|entry| entry.is_of(token))
 }
 
 /// Where a token lies. A text too short to be a token lies nowhere.

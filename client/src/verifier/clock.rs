@@ -9,7 +9,10 @@ use nix::time::{ClockId, clock_gettime};
 #[inline]
 pub(super) fn monotonic() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE);
-    now.map_or(u64::MAX, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX))
+    now.map_or(u64::MAX, |time| {
+        let seconds = u64::try_from(time.tv_sec()).unwrap_or(u64::MAX);
+        seconds.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec().unsigned_abs())
+    })
 }
 
 /// The wall clock, which may be behind the daemon's time. While the board has a lease that is what counts.

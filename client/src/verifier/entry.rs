@@ -1,12 +1,12 @@
 //! What is held of a token that was verified, and whether it still stands.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use hallpass_protocol::auth::{Context, Needs, SessionKind, Verified};
 use hallpass_protocol::board::{Ask, Lease, ReadMapping, Reader, Watched};
-use hallpass_protocol::secret::Token;
+use hallpass_protocol::secret::KeptToken;
 use hallpass_protocol::time::{Millis, Stamp};
 
 use super::bearer::Bearer;
@@ -15,22 +15,27 @@ use super::clock::wall;
 /// A board that is mapped. Entries keep the one that their slots belong to, so a check never mixes two.
 pub(super) type Board = Reader<ReadMapping>;
 
-/// What is held of a token. What every verification looks at comes first, so that it lies in as few lines of the processor's cache as it can.
-#[repr(C)]
+/// What is held of a token. What every verification looks at comes first and fills one line of the processor's cache.
+#[repr(C, align(64))]
 pub(super) struct Entry {
-    token: Token,
     /// The board that says whether anything has changed, if there is one.
-    board: Option<(Arc<Board>, Watched)>,
+    board: Option<Arc<Board>>,
+    watched: Watched,
     /// It has seen every change up to this.
     stamp: Stamp,
-    expires_at: Millis,
-    touch_after: Millis,
+    /// Until when there is nothing to think of but the board, in milliseconds since 1970: the first of its end and the moment to tell of its use.
+    /// 0 once the daemon has said that the token is good no more.
+    calm_until: AtomicU64,
     /// Whether the app's first audience is the one it was verified for, or it is a session token, which has none.
     is_for_default: bool,
     touching: AtomicBool,
     /// Whether the daemon has said that the token is good no more.
     over: AtomicBool,
+    token: KeptToken,
+    /// Who bears it begins in the line that a short token ends in.
     pub(super) bearer: Bearer,
+    expires_at: Millis,
+    touch_after: Millis,
     /// The audience it was verified for; a session token has none.
     audience: Option<String>,
     /// The device it was verified from, where that was said.
@@ -52,6 +57,9 @@ pub(super) struct Audience {
     pub(super) is_default: bool,
 }
 
+// The processor reads memory in lines of so many bytes; a long token's text begins with where it is.
+const _: () = assert!(std::mem::offset_of!(Entry, token) + size_of::<String>() <= 64);
+
 impl Entry {
     /// What the daemon has answered.
     pub(super) fn answered(question: &Question<'_>, answer: Verified, board: Option<Arc<Board>>) -> Self {
@@ -64,6 +72,7 @@ impl Entry {
         });
         let mut entry = Self::new(question, bearer, stamp, watched);
         (entry.touch_after, entry.fingerprint) = (touch_after, fingerprint);
+        entry.calm_until = AtomicU64::new(touch_after.min(entry.expires_at).as_u64());
         entry.bytes = entry.measure();
         entry
     }
@@ -86,15 +95,18 @@ impl Entry {
     ) -> Self {
         let Audience { name, is_default } = question.audience.clone();
         let audience = (bearer.kind() == SessionKind::Token).then_some(name);
+        let (board, watched) = board.unzip();
         let mut entry = Self {
-            token: Token::new(question.token.to_owned()),
+            token: KeptToken::new(question.token),
             board,
+            watched: watched.unwrap_or_default(),
             stamp,
-            expires_at: bearer.expires_at(),
-            touch_after: Millis::MAX,
+            calm_until: AtomicU64::new(bearer.expires_at().as_u64()),
             is_for_default: is_default || audience.is_none(),
             touching: AtomicBool::new(false),
             over: AtomicBool::new(false),
+            expires_at: bearer.expires_at(),
+            touch_after: Millis::MAX,
             bearer,
             audience,
             fingerprint: None,
@@ -105,9 +117,14 @@ impl Entry {
     }
 
     /// The text.
-    #[inline]
     pub(super) fn token(&self) -> &str {
         self.token.expose()
+    }
+
+    /// Whether it is of exactly this token.
+    #[inline]
+    pub(super) fn is_of(&self, token: &str) -> bool {
+        self.token.is(token)
     }
 
     /// About the memory it takes up, in bytes.
@@ -123,14 +140,23 @@ impl Entry {
     /// Whether it still stands, and by which time that was judged.
     #[inline]
     pub(super) fn check(&self, monotonic: u64) -> Result<Millis, Option<Ask>> {
-        let (board, watched) = self.board.as_ref().ok_or(Ask::NoLease)?;
-        let time = board.check(self.stamp, *watched, monotonic)?;
+        let board = self.board.as_ref().ok_or(Ask::NoLease)?;
+        let time = board.check(self.stamp, self.watched, monotonic)?;
         if self.expires_at <= time || self.over.load(Relaxed) { Err(None) } else { Ok(time) }
+    }
+
+    /// The same for one that is far from its end, and of whose use nothing is to be told: the least that there is to look at. What is more than that
+    /// comes to nothing here, and [`Entry::check`] is for it.
+    #[inline]
+    pub(super) fn check_calm(&self, monotonic: u64) -> Option<Millis> {
+        let time = self.board.as_ref()?.check(self.stamp, self.watched, monotonic).ok()?;
+        (time.as_u64() < self.calm_until.load(Relaxed)).then_some(time)
     }
 
     /// The daemon has said that the token is good no more. This is seen wherever it is held.
     pub(super) fn end(&self) {
         self.over.store(true, Relaxed);
+        self.calm_until.store(0, Relaxed);
     }
 
     /// Whether it stands if nothing has changed since the daemon was last heard of, which was no longer ago than this, and by which time that was
@@ -141,7 +167,7 @@ impl Entry {
         monotonic: u64,
         longest: Duration,
     ) -> Option<Millis> {
-        let (board, watched) = self.board.as_ref().filter(|(board, _)| Arc::ptr_eq(board, present))?;
+        let board = self.board.as_ref().filter(|board| Arc::ptr_eq(board, present))?;
         let in_time = match board.lease(monotonic) {
             Lease::Good => true,
             Lease::Over(nanos) => Duration::from_nanos(nanos) <= longest,
@@ -149,7 +175,7 @@ impl Entry {
         };
         let time = wall().max(board.time(monotonic));
         let stands = in_time
-            && board.check_changes(self.stamp, *watched).is_ok()
+            && board.check_changes(self.stamp, self.watched).is_ok()
             && self.expires_at > time
             && !self.over.load(Relaxed);
         stands.then_some(time)
@@ -183,12 +209,6 @@ impl Entry {
     #[inline]
     pub(super) fn wants_touch(&self, time: Millis) -> bool {
         time >= self.touch_after && !self.touching.swap(true, Relaxed)
-    }
-
-    /// Whether its use is being told or was: a newer entry has taken its place, or will.
-    #[inline]
-    pub(super) fn is_touched(&self) -> bool {
-        self.touching.load(Relaxed)
     }
 
     /// Has its use told another time, since this time it was not.

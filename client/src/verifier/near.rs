@@ -10,19 +10,37 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::entry::Entry;
 
-/// How many entries a thread holds at the most.
-const ENTRIES: usize = 1024;
+/// How many entries lie side by side, in one line of the processor's cache.
+const WAYS: usize = 4;
+/// How many lines a thread has at the most.
+const SETS: usize = 512;
 /// How many misses it takes for an entry to give way to another.
-const MISSES: u32 = 32;
+const MISSES: usize = 32;
 
 thread_local! {
-    static NEAR: RefCell<Near> = const { RefCell::new(Near { slots: Vec::new(), misses: 0 }) };
+    static NEAR: RefCell<Near> = const { RefCell::new(Near { sets: Vec::new(), misses: 0 }) };
 }
 
 struct Near {
     /// None of them until the first is held.
-    slots: Vec<Option<(Owner, Arc<Entry>)>>,
-    misses: u32,
+    sets: Vec<Set>,
+    misses: usize,
+}
+
+/// Entries and the tags that they are found by.
+#[derive(Default)]
+#[repr(align(64))]
+struct Set([(Tag, Option<Arc<Entry>>); WAYS]);
+
+/// Where a verifier's tokens are looked for. Two verifiers have different tags for one place, and so never find each other's entry for a token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tag(u64);
+
+impl Tag {
+    #[inline]
+    fn set(self) -> usize {
+        usize::try_from(self.0 >> 32).unwrap_or(0) % SETS
+    }
 }
 
 /// Tells the verifiers of a process apart: each has its own daemon.
@@ -35,18 +53,23 @@ impl Owner {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Relaxed))
     }
+
+    /// What is at this place for this one.
+    #[inline]
+    pub(super) fn tag(self, place: u64) -> Tag {
+        Tag(place ^ self.0)
+    }
 }
 
-/// Shows what this thread holds at a place to somebody who knows whether it is what they want; what they make of it comes back.
+/// Shows what this thread holds by a tag to somebody who knows whether it is what they want; what they make of it comes back.
 #[inline]
-pub(super) fn with<T>(owner: Owner, place: u64, see: impl FnOnce(&Arc<Entry>) -> Option<T>) -> Option<T> {
+pub(super) fn with<T>(tag: Tag, see: impl FnOnce(&Arc<Entry>) -> Option<T>) -> Option<T> {
     let look = |near: &RefCell<Near>| {
         // It is being changed only while an entry of it is dropped, which verifies nothing.
         let near = near.try_borrow().ok()?;
-        match near.slots.get(slot(place))? {
-            Some((of, entry)) if *of == owner => see(entry),
-            _ => None,
-        }
+        let Set(ways) = near.sets.get(tag.set())?;
+        let (_, entry) = ways.iter().find(|(of, _)| *of == tag)?;
+        see(entry.as_ref()?)
     };
     // A thread that is ending holds nothing any more.
     NEAR.try_with(look).ok().flatten()
@@ -54,29 +77,33 @@ pub(super) fn with<T>(owner: Owner, place: u64, see: impl FnOnce(&Arc<Entry>) ->
 
 /// Has this thread hold an entry, if there is room or it is time for a change.
 #[inline]
-pub(super) fn hold(owner: Owner, place: u64, entry: &Arc<Entry>) {
+pub(super) fn hold(tag: Tag, entry: &Arc<Entry>) {
     let keep = |near: &RefCell<Near>| {
         // Somebody who looks at one verifies another: this one is not held then.
         let Ok(mut near) = near.try_borrow_mut() else { return };
-        if near.slots.is_empty() {
-            near.slots.resize_with(ENTRIES, || None);
-        }
-        near.misses += 1;
-        let due = near.misses >= MISSES;
-        let Some(slot) = near.slots.get_mut(slot(place)) else { return };
-        // One of the same token has been replaced elsewhere, and is good for nothing any more.
-        let gives_way =
-            |(of, held): &(Owner, Arc<Entry>)| due || (*of == owner && held.token() == entry.token());
-        if slot.as_ref().is_none_or(gives_way) {
-            *slot = Some((owner, Arc::clone(entry)));
-            near.misses = 0;
-        }
+        near.hold(tag, entry);
     };
     // A thread that is ending holds nothing any more.
     let _ = NEAR.try_with(keep);
 }
 
-#[inline]
-fn slot(place: u64) -> usize {
-    usize::try_from(place >> 32).unwrap_or(0) % ENTRIES
+impl Near {
+    fn hold(&mut self, tag: Tag, entry: &Arc<Entry>) {
+        if self.sets.is_empty() {
+            self.sets.resize_with(SETS, Set::default);
+        }
+        self.misses += 1;
+        let Some(Set(ways)) = self.sets.get_mut(tag.set()) else { return };
+        // One by the same tag has been replaced elsewhere, and is good for nothing any more.
+        let free = |(of, held): &(Tag, Option<Arc<Entry>>)| *of == tag || held.is_none();
+        let at = match ways.iter().position(free) {
+            Some(free) => free,
+            // Whichever it is: nothing is known of how often each is wanted.
+            None if self.misses.is_multiple_of(MISSES) => self.misses / MISSES % WAYS,
+            None => return,
+        };
+        if let Some(way) = ways.get_mut(at) {
+            *way = (tag, Some(Arc::clone(entry)));
+        }
+    }
 }

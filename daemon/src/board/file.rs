@@ -1,6 +1,6 @@
 //! Which file is the board: the one that an earlier daemon has left if it fits, else a new one.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -55,8 +55,6 @@ pub(super) struct Found {
 pub(super) struct Places {
     parts: Parts,
     boot: Option<[u8; 16]>,
-    /// The file system of the runtime directory, without which the number of a file says little.
-    device: u64,
     /// The board that an earlier daemon of this boot has left with a lease, and that was neither taken over nor closed.
     at_large: Option<Noted>,
     /// Until when that one may be believed at most, in nanoseconds of the monotonic clock.
@@ -69,7 +67,6 @@ impl Places {
     pub(super) fn lock(parts: Parts) -> Result<Self, BoardError> {
         let dir = &parts.runtime_dir;
         let file = File::open(dir).map_err(failed("cannot open the runtime directory", dir))?;
-        let device = file.metadata().map_err(failed("cannot look at the runtime directory", dir))?.dev();
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
             nix::errno::Errno::EWOULDBLOCK => BoardError::InUse(dir.clone()),
             error => failed("cannot lock the runtime directory", dir)(error.into()),
@@ -79,7 +76,7 @@ impl Places {
             .filter(|noted| boot.is_none() || noted.boot.is_none() || noted.boot == boot);
         // Whoever left the note extended its lease at this moment at the latest: it held the locks that this daemon holds now.
         let believed_until = crate::clock::monotonic_nanos().saturating_add(nanos(LEASE));
-        Ok(Self { parts, boot, device, at_large, believed_until, _lock: lock })
+        Ok(Self { parts, boot, at_large, believed_until, _lock: lock })
     }
 
     /// How long a board that is out of reach may still be believed.
@@ -100,13 +97,13 @@ impl Places {
             let Header { slots, database, boot: of, .. } = left.writer.header();
             let fits = (*slots, *database, *of) == (self.parts.slots, self.parts.database, boot)
                 && left.writer.visible() <= self.parts.highest;
-            let place = (self.device, left.inode);
-            let known = self.at_large.is_none_or(|noted| noted.place == Some(place));
+            let place = BoardPlace { path: path.clone(), inode: left.inode, device: left.device };
+            let known = self.at_large.is_none_or(|noted| noted.place == Some((left.device, left.inode)));
             if known {
                 self.at_large = None;
             }
             if fits && known {
-                return Ok(Found { writer: left.writer, place: BoardPlace { path, inode: left.inode } });
+                return Ok(Found { writer: left.writer, place });
             }
         }
         self.make(path, boot)
@@ -116,7 +113,7 @@ impl Places {
     pub(super) fn close_what_is_left(&mut self) -> Option<Stamp> {
         let left = left_behind(&self.parts.runtime_dir.join(BOARD))?;
         left.writer.close();
-        if self.at_large.is_none_or(|noted| noted.place == Some((self.device, left.inode))) {
+        if self.at_large.is_none_or(|noted| noted.place == Some((left.device, left.inode))) {
             self.at_large = None;
             self.forget_lease();
         }
@@ -127,7 +124,7 @@ impl Places {
         let Parts { runtime_dir, slots, database, hash_key, .. } = &self.parts;
         let header = Header { slots: *slots, hash_key: *hash_key, database: *database, boot };
         let unfinished = runtime_dir.join(UNFINISHED);
-        let made = || -> io::Result<(WriteMapping, u64)> {
+        let made = || -> io::Result<(WriteMapping, Metadata)> {
             let mut file = files::create_anew(&unfinished)?;
             // A page that is not there when it is needed would kill every process that looks at it.
             posix_fallocate(&file, 0, i64::try_from(bytes(*slots)).map_err(io::Error::other)?)?;
@@ -135,33 +132,34 @@ impl Places {
             file.set_permissions(Permissions::from_mode(0o644))?;
             let mapping = WriteMapping::new(&file, bytes(*slots))?;
             std::fs::rename(&unfinished, &path)?;
-            Ok((mapping, file.metadata()?.ino()))
+            Ok((mapping, file.metadata()?))
         };
-        let (memory, inode) = made().map_err(|source| {
+        let (memory, made) = made().map_err(|source| {
             // What is left of it would take up the room that it did not find.
             let _ = std::fs::remove_file(&unfinished);
             failed("cannot make the board", &path)(source)
         })?;
-        Ok(Found { writer: board::Writer::new(memory, header), place: BoardPlace { path, inode } })
+        let place = BoardPlace { path, inode: made.ino(), device: made.dev() };
+        Ok(Found { writer: board::Writer::new(memory, header), place })
     }
 
     /// Whether this is still the file that callers find.
     pub(super) fn holds(&self, place: &BoardPlace) -> bool {
         place.path.symlink_metadata().is_ok_and(|found| {
             found.is_file()
-                && found.ino() == place.inode
+                && (found.dev(), found.ino()) == (place.device, place.inode)
                 && found.len() >= u64::try_from(bytes(self.parts.slots)).unwrap_or(u64::MAX)
         })
     }
 
     /// Writes down that this board has a lease from now on.
-    pub(super) fn note_lease(&self, inode: u64) -> io::Result<()> {
+    pub(super) fn note_lease(&self, place: &BoardPlace) -> io::Result<()> {
         let boot = self.boot.ok_or(io::ErrorKind::Unsupported)?;
         let (note, unfinished) =
             (self.parts.state_dir.join(NOTE), self.parts.state_dir.join("board.lease.new"));
         let mut file = files::create_anew(&unfinished)?;
         // It has to outlive this process and not this boot, so it need not be on disk.
-        writeln!(file, "{} {} {inode}", crate::hex::encode(&boot), self.device)?;
+        writeln!(file, "{} {} {}", crate::hex::encode(&boot), place.device, place.inode)?;
         std::fs::rename(unfinished, note)
     }
 
@@ -176,6 +174,7 @@ impl Places {
 struct Left {
     writer: board::Writer<WriteMapping>,
     inode: u64,
+    device: u64,
 }
 
 /// What an earlier daemon has left, if it is a board at all.
@@ -192,7 +191,7 @@ fn left_behind(path: &Path) -> Option<Left> {
         return None;
     }
     let memory = WriteMapping::new(&file, length).ok()?;
-    Some(Left { writer: board::Writer::new(memory, header), inode: found.ino() })
+    Some(Left { writer: board::Writer::new(memory, header), inode: found.ino(), device: found.dev() })
 }
 
 /// Which board may have a lease, as an earlier daemon has written it down. What cannot be read may speak of any board of any boot.

@@ -1,10 +1,12 @@
 //! The board through the daemon's eyes, on files that are really mapped.
 
 mod race;
+mod unusable;
 
 use super::*;
 use hallpass_protocol::board::{Ask, LEASE, ReadMapping, Reader};
 use hallpass_protocol::id::{SessionId, UserId};
+use std::os::unix::fs::MetadataExt;
 use tempfile::TempDir;
 
 const SESSION: SessionId = SessionId::from_bytes([1; 16]);
@@ -178,6 +180,12 @@ fn a_copy_in_its_place_is_not_the_board() {
     std::fs::rename(&copy, house.path()).unwrap();
     let place = board.place().unwrap();
     assert!(matches!(board::open(&place, &[7; 16]), Err(board::Unusable::Replaced(_))));
+    // Nor is the file of the same number in another file system, as one who sees other mounts may find it.
+    let file = std::fs::metadata(house.path()).unwrap();
+    let here = BoardPlace { inode: file.ino(), ..place };
+    assert!(board::open(&here, &[7; 16]).is_ok());
+    let elsewhere = BoardPlace { device: here.device + 1, ..here };
+    assert!(matches!(board::open(&elsewhere, &[7; 16]), Err(board::Unusable::Replaced(_))));
     drop(board);
     assert!(!house.claim().others_lease().is_zero(), "the one that clients have is elsewhere");
 }

@@ -7,6 +7,9 @@ use super::{LAYOUT, MAGIC, SLOTS, word};
 
 /// Length of the fixed part, in bytes.
 pub(super) const BYTES: usize = word::FIXED * 8;
+/// The word of the first slot.
+#[expect(clippy::cast_possible_truncation, reason = "it is a page into the board")]
+const FIRST_SLOT: u32 = word::SLOTS as u32;
 
 /// What a board says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +78,7 @@ impl Header {
 
     /// The word of the slot that this identifier maps to.
     #[must_use]
-    pub(super) fn slot(&self, id: &[u8; 16]) -> usize {
+    pub(super) fn slot(&self, id: &[u8; 16]) -> u32 {
         // RFC 2104 pads a key that is shorter than the hash's block with zeros.
         let mut block = [0; 64];
         block[..32].copy_from_slice(&self.hash_key);
@@ -83,7 +86,7 @@ impl Header {
         mac.update(id);
         let hash: [u8; 32] = mac.finalize().into_bytes().into();
         let number = u64::from_be_bytes(array(&hash[..8])) % u64::from(self.slots);
-        word::SLOTS + usize::try_from(number).unwrap_or(0)
+        FIRST_SLOT + low(number)
     }
 }
 
@@ -140,7 +143,7 @@ mod tests {
         let mut hit = std::collections::HashSet::new();
         for number in 0..10_000_u128 {
             let slot = header.slot(&number.to_be_bytes());
-            assert!((word::SLOTS..word::SLOTS + 65_536).contains(&slot));
+            assert!((FIRST_SLOT..FIRST_SLOT + 65_536).contains(&slot));
             hit.insert(slot);
         }
         // Ten thousand balls in 65,536 boxes fill about 9,280 of them.

@@ -55,7 +55,7 @@ pub fn open(place: &BoardPlace, database: &[u8; 16]) -> Result<Reader<ReadMappin
     let open = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&place.path);
     let mut file = open.map_err(failed)?;
     let found = file.metadata().map_err(failed)?;
-    if !found.is_file() || found.ino() != place.inode {
+    if !found.is_file() || (found.dev(), found.ino()) != (place.device, place.inode) {
         return Err(Unusable::Replaced(path()));
     }
     let header = read_header(&mut file).map_err(failed)?.ok_or_else(|| Unusable::Cut(path()))?;

@@ -42,11 +42,11 @@ impl Ask {
     }
 }
 
-/// The slots of a session and of its user, looked up once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The slots of a session and of its user, looked up once: eight bytes, since every verification reads them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Watched {
-    session: usize,
-    user: usize,
+    session: u32,
+    user: u32,
 }
 
 /// Whether a board may be believed.
@@ -200,7 +200,100 @@ impl<M: Memory> Reader<M> {
         if self.memory.load(word::FLOOR, Acquire) > stamp.0 {
             return Err(Ask::Floor);
         }
-        let changed = self.memory.load(watched.session, Acquire).max(self.memory.load(watched.user, Acquire));
+        let slot = |word: u32| self.memory.load(word as usize, Acquire);
+        let changed = slot(watched.session).max(slot(watched.user));
         if changed > stamp.0 { Err(Ask::Changed) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use super::super::{MemoryMut, Writer};
+    use super::*;
+
+    /// A board in memory of this process, and the moment at which its lease was last extended, in nanoseconds of the monotonic clock.
+    #[derive(Clone, Copy)]
+    struct Words(&'static [AtomicU64]);
+
+    const AT: u64 = 1_000_000_000_000;
+    const TIME: Millis = Millis::from_u64(1_795_224_000_000);
+
+    impl Memory for Words {
+        fn load(&self, word: usize, order: Ordering) -> u64 {
+            self.0[word].load(order)
+        }
+    }
+
+    impl MemoryMut for Words {
+        fn store(&self, word: usize, value: u64, order: Ordering) {
+            self.0[word].store(value, order);
+        }
+    }
+
+    fn board() -> (Writer<Words>, Reader<Words>) {
+        let header = Header { slots: 1024, hash_key: [3; 32], database: [4; 16], boot: [5; 16] };
+        let words = (0..word::SLOTS + 1024).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
+        let memory = Words(words.leak());
+        let writer = Writer::new(memory, header.clone());
+        writer.open(Stamp(10), Stamp(10), Stamp(10));
+        writer.extend(AT, TIME);
+        (writer, Reader::new(memory, header, 1))
+    }
+
+    #[test]
+    fn clocks_that_differ_leave_no_lease() {
+        let (writer, reader) = board();
+        let check = |monotonic| reader.check(Stamp(10), Watched::default(), monotonic).map(drop);
+        assert_eq!(check(AT), Ok(()));
+        // A reader's clock that is behind by anything makes the lease reach further than one can.
+        assert_eq!((check(AT - 1), reader.lease(AT - 1)), (Err(Ask::NoLease), Lease::Impossible));
+        assert_eq!(check(0), Err(Ask::NoLease));
+        assert_eq!(check(AT + LEASE_NANOS - 1), Ok(()));
+        assert_eq!(
+            (check(AT + LEASE_NANOS), reader.lease(AT + LEASE_NANOS)),
+            (Err(Ask::NoLease), Lease::Over(0))
+        );
+        // A clock that cannot be read is taken as this.
+        assert_eq!(check(u64::MAX), Err(Ask::NoLease));
+        writer.close();
+        for monotonic in [0, AT, u64::MAX] {
+            assert_eq!(check(monotonic), Err(Ask::Closed));
+        }
+    }
+
+    #[test]
+    fn the_time_is_the_daemons_and_goes_on() {
+        let (writer, reader) = board();
+        assert_eq!(reader.time(AT), TIME);
+        assert_eq!(reader.time(AT + 1_500_000_000), TIME.plus(Duration::from_millis(1_500)));
+        assert_eq!(
+            reader.check(Stamp(10), Watched::default(), AT + 2_000_000),
+            Ok(TIME.plus(Duration::from_millis(2)))
+        );
+        writer.extend(AT, Millis::MAX);
+        assert_eq!(reader.time(AT + LEASE_NANOS), Millis::MAX);
+    }
+
+    #[test]
+    fn each_thing_that_changes_is_asked_about_by_its_own_name() {
+        let (writer, reader) = board();
+        let (session, user) = (SessionId::from_bytes([1; 16]), UserId::from_bytes([2; 16]));
+        let watched = reader.watch(session, user);
+        let check = |stamp| reader.check(Stamp(stamp), watched, AT).map(drop);
+        let first = |stamp, keys| reader.check_first(Stamp(stamp), watched, Stamp(keys), AT);
+        assert_eq!((check(10), first(10, 10)), (Ok(()), Ok(())));
+        assert_eq!(
+            (check(9), first(11, 10), first(10, 9)),
+            (Err(Ask::Floor), Err(Ask::Ahead), Err(Ask::Keys))
+        );
+        for (number, id) in [(20, session.as_bytes()), (30, user.as_bytes())] {
+            writer.raise(id, Stamp(number));
+            writer.set_visible(Stamp(number));
+            assert_eq!((check(number - 1), check(number)), (Err(Ask::Changed), Ok(())));
+            assert_eq!(first(number - 1, 10), Err(Ask::Changed));
+        }
     }
 }

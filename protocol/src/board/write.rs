@@ -61,7 +61,7 @@ impl<M: MemoryMut> Writer<M> {
 
     /// Marks a session or user as changed at this stamp.
     pub fn raise(&self, id: &[u8; 16], stamp: Stamp) {
-        self.lift(self.header.slot(id), stamp);
+        self.lift(self.header.slot(id) as usize, stamp);
     }
 
     /// Has everything asked about that bears a stamp below this one.
