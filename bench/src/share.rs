@@ -1,4 +1,4 @@
-//! `bench-peers --revocations`: how often an app has to ask while others are taken back, beside what is computed.
+//! `bench-peers --suite revocations`: how often an app has to ask while others are taken back, beside what is computed.
 //!
 //! The ten minutes of an access token's life are modelled in less: what counts for a token is how much is taken back between two of its checks, and that is as it would be. Every
 //! revocation is a call of its own, which is committed and on the board before the next second's checks; only the waiting in between is left

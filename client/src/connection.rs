@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hallpass_protocol::hello::{HelloError, introduce};
-use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::calls::Calls;

@@ -17,7 +17,7 @@ use super::context::{code_hash, origin};
 use crate::domain::account::Name;
 use crate::domain::command::{self, Command, Opening, Purpose, Redeem, Settle, Vouch, Whom};
 use crate::domain::effect::{Attempt, Outcome};
-use crate::domain::policy::{Operation, Permit, admit};
+use crate::domain::policy::{Operation, Permit};
 use crate::domain::session::is_alive;
 use crate::domain::throttle::Source;
 use crate::password::Turn;
