@@ -1,8 +1,9 @@
 //! A state of the database that is held while somebody copies it, a page for each call.
 //!
-//! What is held cannot be written over, so the file grows meanwhile. Therefore there is one at a time, and it is let go of when it takes too long.
+//! What is held cannot be written over, so the file grows meanwhile. Therefore there is one at a time, and it is let go of when it takes too long, and
+//! at once when the disk has little room left.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hallpass_protocol::admin::{Backup, BackupPage, BackupPlace, BackupTable};
@@ -21,8 +22,25 @@ const IDLE: Duration = Duration::from_secs(30);
 /// How long it is held at the most.
 const LONGEST: Duration = Duration::from_mins(30);
 
+/// The state that is held, if there is one.
+#[derive(Default)]
+pub(crate) struct Holding(Mutex<Option<Held>>);
+
+impl Holding {
+    /// Lets go of it.
+    pub(crate) fn let_go(&self, why: &str) {
+        if self.held().take().is_some() {
+            tracing::warn!("a backup is over: {why}");
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The state that is held.
-pub(crate) struct Held {
+struct Held {
     id: u64,
     copied: Copied,
     begun: Millis,
@@ -47,16 +65,16 @@ impl Shared {
         let tables = copied.tables().map_err(unreadable)?.into_iter().map(table).collect();
         // Another may have begun while this one was written down.
         self.refuse_a_second_backup()?;
-        *self.held() = Some(Held { id, copied, begun: now, asked: now });
+        *self.backup.held() = Some(Held { id, copied, begun: now, asked: now });
         Ok(Backup { id, tables })
     }
 
     /// The next rows of a table.
     pub(crate) fn backup_page(&self, _: &Permit, place: &BackupPlace) -> Answer<BackupPage> {
         self.let_go_of_old_backups();
-        let mut held = self.held();
+        let mut held = self.backup.held();
         let Some(held) = held.as_mut().filter(|held| held.id == place.id) else {
-            let message = "this backup is not under way any more: nobody asked for its next page for too long; begin it again";
+            let message = "this backup is not under way any more: nobody asked for its next page for too long, or the disk has little room left; begin it again";
             return Err(Refusal::because(ErrorCode::NotFound, message));
         };
         held.asked = self.clock.now();
@@ -70,7 +88,7 @@ impl Shared {
 
     /// Lets go of a state, if it is the one that is held.
     pub(crate) fn backup_end(&self, _: &Permit, id: u64) {
-        let mut held = self.held();
+        let mut held = self.backup.held();
         if held.as_ref().is_some_and(|held| held.id == id) {
             *held = None;
         }
@@ -79,24 +97,19 @@ impl Shared {
     /// Lets go of a state that nobody has copied in time.
     pub(crate) fn let_go_of_old_backups(&self) {
         let now = self.clock.now();
-        let mut held = self.held();
-        if held.as_ref().is_some_and(|held| held.is_over(now)) {
-            tracing::warn!("a backup was not taken in time, and is over");
-            *held = None;
+        let is_over = self.backup.held().as_ref().is_some_and(|held| held.is_over(now));
+        if is_over {
+            self.backup.let_go("it was not taken in time");
         }
     }
 
     fn refuse_a_second_backup(&self) -> Answer<()> {
         self.let_go_of_old_backups();
-        if self.held().is_none() {
+        if self.backup.held().is_none() {
             return Ok(());
         }
         let message =
             "another backup is under way; wait until it is done, or for half a minute if it was broken off";
         Err(Refusal::because(ErrorCode::Busy, message))
-    }
-
-    fn held(&self) -> MutexGuard<'_, Option<Held>> {
-        self.backup.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

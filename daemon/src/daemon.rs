@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin_service::AdminService;
 use crate::auth_service::AuthService;
+use crate::backup::Holding;
 use crate::board::{self, Board, BoardError, LeaseThread};
 use crate::caller::{Callers, Peer, daemon_itself};
 use crate::clock::{Clock, TimeSource};
@@ -120,7 +121,13 @@ impl Daemon {
         let (alive, failed) = oneshot::channel();
         let policy = parts.config.policy();
         let (lifetimes, binding, key_policy) = (policy.lifetimes, policy.rotation.binding, policy.keys);
-        let publisher = Publisher { keys: Arc::clone(&keys), board: Arc::clone(&board) };
+        let backup = Arc::<Holding>::default();
+        let publisher = Publisher {
+            keys: Arc::clone(&keys),
+            board: Arc::clone(&board),
+            backup: Arc::clone(&backup),
+            opened: Mutex::default(),
+        };
         let (writer, thread) =
             store.start_writer(Arc::clone(&clock), policy, floor, Arc::new(publisher), alive)?;
         let hasher = Hasher::new(parts.config.password_policy()?, entropy.clone())
@@ -144,7 +151,7 @@ impl Daemon {
             state_dir: parts.state_dir,
             master_file,
             resealing: tokio::sync::Mutex::default(),
-            backup: Mutex::default(),
+            backup,
             touching: Mutex::new(HashSet::new()),
         });
         let lease = begin(&shared).await?;
@@ -402,10 +409,11 @@ fn stranger(uid: u32, service: Service) -> String {
 
 /// Sweeps sessions that are over, a few at a time, so that nobody waits long behind a sweep.
 async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut swept = shared.clock.now();
+    let (mut swept, mut was_low) = (shared.clock.now(), false);
     while stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
         let now = shared.clock.now();
         shared.let_go_of_old_backups();
+        was_low = shared.watch_the_disk(was_low);
         if now.since(swept) < SWEEP_EVERY && now.since(shared.writer.changed_at()) >= BUSY {
             continue;
         }

@@ -9,9 +9,9 @@ use hallpass_protocol::id::{BadId, SessionId};
 
 mod files;
 
-pub(super) use files::{BackupArgs, CheckArgs, RestoreArgs};
+pub(super) use files::{BackupArgs, CheckArgs, CompactArgs, RestoreArgs};
 
-use files::{BACKUP_NOTES, CHECK_NOTES, RESTORE_NOTES};
+use files::{BACKUP_NOTES, CHECK_NOTES, COMPACT_NOTES, RESTORE_NOTES};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -74,6 +74,9 @@ pub(super) enum Verb {
     /// Check a database that no daemon has open
     #[command(after_long_help = CHECK_NOTES)]
     Check(CheckArgs),
+    /// Give back what is free inside a database that no daemon has open
+    #[command(after_long_help = COMPACT_NOTES)]
+    Compact(CompactArgs),
     /// Put a backup in the place of the database; asks first
     #[command(after_long_help = RESTORE_NOTES)]
     Restore(RestoreArgs),

@@ -15,6 +15,7 @@ use super::args::{
 };
 use super::backup;
 use super::check;
+use super::compact;
 use super::failure::Failure;
 use super::import;
 use super::input;
@@ -47,6 +48,7 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Key(KeyVerb::Jwks) => Ok(out.jwks(&socket.admin().await?.key_jwks().await?)?),
         Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count.get(), after, &socket, out).await,
         Verb::Check(args) => check::run(args.file, &args.places, out),
+        Verb::Compact(args) => compact::run(&args.places, out),
         Verb::Restore(args) => restore::run(&args, out),
         Verb::Backup(args) => backup::run(&args.file, socket.admin().await?, out).await,
     }
