@@ -71,7 +71,7 @@ impl<T> Place<T> {
         let Some(held) = held.as_mut().filter(|held| held.id == id) else {
             let what = self.what;
             let message = format!(
-                "this {what} is not under way any more: nobody asked for its next page for too long; begin it again"
+                "this {what} is not under way any more: nobody asked for its next page for too long, or the disk has little room left; begin it again"
             );
             return Err(Refusal::because(ErrorCode::NotFound, message));
         };
@@ -88,6 +88,13 @@ impl<T> Place<T> {
     pub(crate) fn let_go_of_old(&self, now: Millis) {
         if self.held().take_if(|held| held.is_over(now)).is_some() {
             tracing::warn!(what = self.what, "it was not taken in time, and is over");
+        }
+    }
+
+    /// Lets go of whatever is held.
+    pub(crate) fn let_go(&self, why: &str) {
+        if self.held().take().is_some() {
+            tracing::warn!(what = self.what, "it is over: {why}");
         }
     }
 

@@ -94,6 +94,32 @@ pub(crate) struct Refused {
     pub(crate) more: u64,
 }
 
+impl Command {
+    /// Whether it brings in what stays, or holds on to what is gone. That is refused first where room is short, so that taking back stays possible:
+    /// a try of a password too, since each is counted under the name that was given.
+    pub(crate) const fn adds(&self) -> bool {
+        match self {
+            Self::Attempt(_) | Self::Vouch(_) | Self::Redeem(_) | Self::AddUser(_) | Self::Backup => true,
+            Self::Settle(settle) => !matches!(settle.purpose, Purpose::ChangePassword(..)),
+            // An export holds on to what is gone, as a backup does.
+            Self::Tell(event, _) => matches!(event, Event::UserExport),
+            Self::Refresh(_)
+            | Self::Revoke(_)
+            | Self::Touch(..)
+            | Self::ChangeUser(..)
+            | Self::Sweep
+            | Self::Start
+            | Self::Reopen
+            | Self::NoteRefused(_)
+            | Self::RotateKey { .. }
+            | Self::RetireKey { .. }
+            | Self::TendKeys
+            | Self::BridgeMaster { .. }
+            | Self::Reseal(_) => false,
+        }
+    }
+}
+
 /// Who logs in, and from where.
 #[derive(Debug, Clone)]
 pub(crate) struct Login {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use redb::{Database, ReadableDatabase, WriteTransaction};
 
 use super::StoreError;
-use super::medium::{InFile, Medium, builder};
+use super::medium::{InFile, builder};
 use super::open::{broken, schema, unopened};
 use super::rows::identity;
 use super::schema::{Checksums, META_IDENTITY, META_SCHEMA, SCHEMA, Table, bad_row};
@@ -42,14 +42,14 @@ pub(super) fn steps_from(found: u32, steps: &[Step]) -> Option<&[Step]> {
 pub(super) fn migrate(path: &Path, found: u32, steps: &[Step]) -> Result<(), StoreError> {
     let medium = InFile(path.to_owned());
     // Nobody else's file is copied.
-    let opening = medium.reach()?;
+    let ground = medium.bare()?;
     let kept = keep(path, found)?;
     let (file, kept) = (path.display(), kept.display());
     tracing::info!(
         "{file} has schema {found} and is brought up to {SCHEMA}; as it was it is kept in {kept}, to go back with the older hallpassd"
     );
     let brought_up = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let database = opening(&builder()).map_err(|error| unopened(path, &error))?;
+        let database = builder().create_with_backend(ground).map_err(|error| unopened(path, &error))?;
         bring_up(&database, steps)?;
         match schema(&database, path)? {
             SCHEMA => Ok(()),

@@ -3,6 +3,7 @@
 mod apply;
 mod chain;
 mod check;
+mod compact;
 mod copy;
 #[cfg(test)]
 pub(crate) mod dump;
@@ -18,8 +19,10 @@ mod queue;
 mod records;
 mod refusals;
 mod restore;
+mod room;
 mod rows;
 mod schema;
+mod site;
 mod snapshot;
 mod untouched;
 mod view;
@@ -27,6 +30,7 @@ mod witness;
 mod writer;
 
 pub(crate) use check::{Report, Told, check};
+pub(crate) use compact::compact;
 pub(crate) use copy::{Copied, Copy};
 pub(crate) use facts::SWEEP_SESSIONS;
 pub(crate) use open::{Store, database_in};
@@ -103,6 +107,11 @@ impl StoreError {
         let what = what.into();
         move |source| Self::File { what, source }
     }
+}
+
+/// Whether this means that there is no room.
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 macro_rules! from_redb {
