@@ -10,14 +10,18 @@ use hallpass_protocol::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tarpc::RequestName;
+
+use crate::coalesce::AuthErrand;
+use crate::desk::{Call, Errand};
 
 /// One of the daemon's services.
-pub(crate) trait Calls: 'static {
+pub(crate) trait Calls: Sized + 'static {
     /// What is asked.
-    type Request: RequestName + Serialize + Send + 'static;
+    type Request: Serialize;
     /// What is answered.
     type Response: DeserializeOwned + Send + 'static;
+    /// How a request travels, and who waits for its answer.
+    type Errand: Errand<Self> + From<Call<Self>>;
     /// The service to ask for in the hello.
     const SERVICE: Service;
     /// The largest frame of the service, in bytes.
@@ -30,6 +34,7 @@ pub(crate) struct AuthCalls;
 impl Calls for AuthCalls {
     type Request = AuthRequest;
     type Response = AuthResponse;
+    type Errand = AuthErrand;
     const SERVICE: Service = Service::Auth;
     const FRAME: usize = AUTH_FRAME;
 }
@@ -42,6 +47,7 @@ pub(crate) struct AdminCalls;
 impl Calls for AdminCalls {
     type Request = AdminRequest;
     type Response = AdminResponse;
+    type Errand = Call<Self>;
     const SERVICE: Service = Service::Admin;
     const FRAME: usize = ADMIN_FRAME;
 }

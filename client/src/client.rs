@@ -16,7 +16,6 @@ use hallpass_protocol::secret::Token;
 
 use crate::attempt::new_attempt;
 use crate::calls::{AuthCalls, answer};
-use crate::coalesce::Carrier;
 use crate::error::Error;
 use crate::link::{Link, Repeat};
 
@@ -30,7 +29,6 @@ pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Client {
     link: Arc<Link<AuthCalls>>,
-    carrier: Arc<Carrier>,
     deadline: Duration,
 }
 
@@ -58,9 +56,7 @@ impl Client {
     }
 
     fn over(link: Link<AuthCalls>) -> Self {
-        let link = Arc::new(link);
-        let carrier = Arc::new(Carrier::new(Arc::clone(&link)));
-        Self { link, carrier, deadline: DEFAULT_DEADLINE }
+        Self { link: Arc::new(link), deadline: DEFAULT_DEADLINE }
     }
 
     /// The same connection, with this much time for each call in all, connecting anew included: 10 s by default, 60 s at most.
@@ -109,13 +105,13 @@ impl Client {
     /// # Errors
     /// An error of the whole says that the daemon could not be asked, or refused to be. Nothing is known of any token then.
     pub async fn verify_many(&self, requests: Vec<Verify>) -> Result<Vec<Result<Identity, Error>>, Error> {
-        let outcomes = self.carrier.verify_many(self.deadline, requests).await?;
+        let outcomes = self.link.verify_many(self.deadline, &requests).await?;
         Ok(outcomes.into_iter().map(|outcome| outcome.map(|verified| verified.identity)).collect())
     }
 
     /// Checks a token and says what it takes to answer the same again without asking.
     pub(crate) async fn verify_stamped(&self, verify: Verify) -> Result<Verified, Error> {
-        self.carrier.verify(self.deadline, verify).await
+        self.link.verify(self.deadline, &verify).await
     }
 
     /// Exchanges a refresh token for the next one and a fresh access token.

@@ -39,10 +39,11 @@ mod client;
 mod coalesce;
 mod connection;
 mod csrf;
+mod desk;
 mod dial;
+mod dispatch;
 mod error;
 mod link;
-mod outgoing;
 mod unreachable;
 mod verifier;
 

@@ -2,20 +2,21 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use hallpass_protocol::auth::Answer;
+use hallpass_protocol::codec::{CodecError, encode};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use crate::calls::Calls;
-use crate::connection::{CallError, Connection};
+use crate::connection::Connection;
+use crate::desk::{Body, Call, Desk, Fault, Question, Ticket};
 use crate::dial::dial;
 use crate::error::Error;
-use crate::outgoing::{Outgoing, Sent};
 use crate::unreachable::Unreachable;
 
 /// How long a call waits for a daemon that is being restarted.
@@ -71,38 +72,37 @@ impl<C: Calls> Link<C> {
         &self,
         limit: Duration,
         repeat: Repeat,
-        request: impl Fn() -> C::Request,
+        request: impl FnOnce() -> C::Request,
         answer: impl Fn(C::Response) -> Option<Answer<T>>,
     ) -> Result<T, Error> {
-        self.call_until(Instant::now() + limit, &Sent::default(), repeat, request, answer).await
+        let deadline = Instant::now() + limit;
+        let body = Arc::new(Body::new(encode(&request()).map_err(unencoded)?));
+        let response = self.ask(deadline, repeat, |desk| Call::put(desk, deadline, &body)).await?;
+        Ok(answer(response).unwrap_or_else(|| Err(mixed_up()))?)
     }
 
-    /// The same until `deadline`, saying in `sent` when the daemon may have heard of it.
-    pub(crate) async fn call_until<T>(
+    /// Asks and waits for the answer until `deadline`. What is asked is put on the desk of a connection, and again on another's if that breaks.
+    pub(crate) async fn ask<T>(
         &self,
         deadline: Instant,
-        sent: &Sent,
         repeat: Repeat,
-        request: impl Fn() -> C::Request,
-        answer: impl Fn(C::Response) -> Option<Answer<T>>,
+        put: impl Fn(&Arc<Desk<C>>) -> Option<Question<C, T>>,
     ) -> Result<T, Error> {
-        let response = match timeout_at(deadline, self.ask(deadline, repeat, sent, request)).await {
-            Ok(response) => response?,
-            Err(_) if sent.get() => return Err(Error::NoAnswer),
-            Err(_) => return Err(self.unreachable(io::ErrorKind::TimedOut.into())),
-        };
-        let mixed_up = || Err(Refusal::because(ErrorCode::Internal, "the daemon answered another call"));
-        Ok(answer(response).unwrap_or_else(mixed_up)?)
+        let mut asked = Asked { is_sent: false, ticket: None };
+        match timeout_at(deadline, self.ask_in_time(repeat, &mut asked, put)).await {
+            Ok(outcome) => outcome,
+            Err(_) if asked.may_be_done() => Err(Error::NoAnswer),
+            Err(_) => Err(self.unreachable(io::ErrorKind::TimedOut.into())),
+        }
     }
 
     /// Asks on the present connection, and once more on a fresh one if it breaks and that is harmless.
-    async fn ask(
+    async fn ask_in_time<T>(
         &self,
-        deadline: Instant,
         repeat: Repeat,
-        sent: &Sent,
-        request: impl Fn() -> C::Request,
-    ) -> Result<C::Response, Error> {
+        asked: &mut Asked<C>,
+        put: impl Fn(&Arc<Desk<C>>) -> Option<Question<C, T>>,
+    ) -> Result<T, Error> {
         if repeat == Repeat::Never {
             // Lets the runtime notice that the daemon has hung up since the last call: sent on a dead connection, this would be lost.
             yield_now().await;
@@ -112,15 +112,25 @@ impl<C: Calls> Link<C> {
             let connection = match self.connection().await {
                 Ok(connection) => connection,
                 // What was asked on the connection before may have been done, whatever keeps us from asking again.
-                Err(_) if sent.get() => return Err(self.lost()),
+                Err(_) if asked.may_be_done() => return Err(self.lost()),
                 Err(error) => return Err(error),
             };
-            match connection.call(deadline, Outgoing::new(request(), sent.clone())).await {
-                Ok(response) => return Ok(response),
-                Err(CallError::Failed(error)) => return Err(error),
-                Err(CallError::Broken) => {}
+            if let Some(Question { ticket, reply }) = put(connection.desk()) {
+                asked.on(ticket);
+                // A request is dropped untold only with all that could tell of it.
+                match reply.await.unwrap_or(Err(Fault::Stopped)) {
+                    Ok(answer) => return Ok(answer),
+                    Err(Fault::Crowded) => continue,
+                    Err(Fault::Failed(error)) => return Err(error),
+                    Err(Fault::Stopped) if asked.may_be_done() => return Err(self.lost()),
+                    Err(Fault::Stopped) => {
+                        let fault = "the runtime that carried the request was shut down";
+                        return Err(self.unreachable(io::Error::other(fault)));
+                    }
+                    Err(Fault::Broken) => {}
+                }
             }
-            if sent.get() && (last || repeat == Repeat::Never) {
+            if asked.may_be_done() && (last || repeat == Repeat::Never) {
                 return Err(self.lost());
             }
             if last {
@@ -134,11 +144,10 @@ impl<C: Calls> Link<C> {
     async fn connection(&self) -> Result<Connection<C>, Error> {
         let connecting = {
             let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-            let over = latest
-                .peek()
-                .is_some_and(|outcome| outcome.as_ref().map_or(true, |connection| !connection.is_alive()));
-            if over {
-                *latest = connect(self.path.clone(), RECONNECT_PATIENCE);
+            match latest.peek() {
+                Some(Ok(connection)) if connection.is_alive() => return Ok(connection.clone()),
+                Some(_) => *latest = connect(self.path.clone(), RECONNECT_PATIENCE),
+                None => {}
             }
             latest.clone()
         };
@@ -146,14 +155,45 @@ impl<C: Calls> Link<C> {
     }
 
     /// What a caller is told whose request may have been heard when its connection broke.
-    pub(crate) fn lost(&self) -> Error {
+    fn lost(&self) -> Error {
         Error::Lost { path: self.path.clone() }
     }
 
     /// What a caller is told whose request was certainly not heard.
-    pub(crate) fn unreachable(&self, error: io::Error) -> Error {
+    fn unreachable(&self, error: io::Error) -> Error {
         Error::unreachable(C::SERVICE, &self.path, error)
     }
+}
+
+/// What a caller has asked so far.
+struct Asked<C: Calls> {
+    /// Whether the daemon may have heard of an asking before the present one.
+    is_sent: bool,
+    /// The present asking.
+    ticket: Option<Arc<Ticket<C>>>,
+}
+
+impl<C: Calls> Asked<C> {
+    /// Asks again, with this ticket.
+    fn on(&mut self, ticket: Arc<Ticket<C>>) {
+        self.is_sent = self.may_be_done();
+        self.ticket = Some(ticket);
+    }
+
+    /// Whether the daemon may have heard of any asking.
+    fn may_be_done(&self) -> bool {
+        self.is_sent || self.ticket.as_ref().is_some_and(|ticket| ticket.is_sent())
+    }
+}
+
+/// What is said when the daemon's answer is of another kind than the question.
+pub(crate) fn mixed_up() -> Refusal {
+    Refusal::because(ErrorCode::Internal, "the daemon answered another call")
+}
+
+/// Only a `Serialize` of our own that fails could fail, and those of requests do not.
+pub(crate) fn unencoded(error: CodecError) -> Error {
+    Refusal::because(ErrorCode::Internal, error.to_string()).into()
 }
 
 /// Starts to connect in a task of its own, so that it goes on when the caller who began it gives up.

@@ -45,6 +45,15 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
     Ok(bincode::serde::encode_to_vec(value, config())?)
 }
 
+/// Puts a value as bytes behind what is there. If it cannot be encoded, part of it may be there too.
+///
+/// # Errors
+/// Only a value whose own `Serialize` fails.
+pub fn encode_onto<T: Serialize>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+    bincode::serde::encode_into_std_write(value, bytes, config())?;
+    Ok(())
+}
+
 /// The value that is exactly these bytes.
 ///
 /// # Errors
@@ -120,24 +129,38 @@ impl<In: DeserializeOwned, Out> Decoder for WireCodec<In, Out> {
 impl<In, Out: Serialize> Encoder<Out> for WireCodec<In, Out> {
     type Error = io::Error;
 
-    /// Writes straight into the buffer: a value of its own for every frame would cost more than the encoding.
     fn encode(&mut self, value: Out, dst: &mut BytesMut) -> io::Result<()> {
-        let start = dst.len();
-        dst.put_u32(0);
-        let encoded = bincode::serde::encode_into_std_write(&value, &mut dst.writer(), config());
-        let length = dst.len() - start - LENGTH_BYTES;
-        let fault = match (encoded, u32::try_from(length)) {
-            (Err(error), _) => CodecError::from(error).into(),
-            (Ok(_), Ok(header)) if length <= self.max_frame => {
-                dst[start..start + LENGTH_BYTES].copy_from_slice(&header.to_be_bytes());
-                return Ok(());
-            }
-            _ => oversize(length, self.max_frame),
-        };
-        dst[start..].zeroize();
-        dst.truncate(start);
-        Err(fault)
+        put_frame(&value, &[], self.max_frame, dst)
     }
+}
+
+/// Puts a frame into a buffer: a value, and behind it what is in bytes already. It goes straight there: a buffer of its own for every frame would cost
+/// more than the encoding.
+///
+/// # Errors
+/// A frame that would be longer than `max_frame`, or a value whose own `Serialize` fails. Then nothing is put there.
+pub fn put_frame<T: Serialize>(
+    value: &T,
+    rest: &[u8],
+    max_frame: usize,
+    out: &mut BytesMut,
+) -> io::Result<()> {
+    let start = out.len();
+    out.put_u32(0);
+    let encoded = bincode::serde::encode_into_std_write(value, &mut out.writer(), config());
+    let length = out.len() - start - LENGTH_BYTES + rest.len();
+    let fault = match (encoded, u32::try_from(length)) {
+        (Err(error), _) => CodecError::from(error).into(),
+        (Ok(_), Ok(header)) if length <= max_frame => {
+            out.put_slice(rest);
+            out[start..start + LENGTH_BYTES].copy_from_slice(&header.to_be_bytes());
+            return Ok(());
+        }
+        _ => oversize(length, max_frame),
+    };
+    out[start..].zeroize();
+    out.truncate(start);
+    Err(fault)
 }
 
 fn oversize(length: usize, max: usize) -> io::Error {

@@ -1,0 +1,197 @@
+//! The task that serves one connection: it sends what lies on the desk and tells callers what was answered.
+//!
+//! What crosses the wire is tarpc's, and its client would do as well, but for what it costs: a message to its task, a table of deadlines, a span and a
+//! trace for each request, which together take longer than the daemon does to verify a token.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_util::{SinkExt, StreamExt};
+use hallpass_protocol::codec::{End, WireCodec, put_frame};
+use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::limits::REQUESTS_IN_FLIGHT;
+use tarpc::{ClientMessage, Request, Response, ServerError, context, trace};
+use tokio::net::UnixStream;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio_util::codec::Framed;
+
+use crate::calls::Calls;
+use crate::desk::{Desk, Errand, Fault, Ticket, Told, Work};
+use crate::error::Error;
+
+/// Calls of ours that are under way at once; further ones wait here, in order.
+///
+/// The daemon refuses what goes over its own bound, and may still be busy with calls whose callers have given up.
+const IN_FLIGHT: usize = 96;
+const _: () = assert!(IN_FLIGHT < REQUESTS_IN_FLIGHT);
+
+/// Requests are written once they come to so many bytes, so that the daemon can begin with them.
+const WRITE_AT: usize = 16 * 1024;
+
+/// Reads answers, writes requests. What a request consists of beside its head is in bytes already.
+type Frames<C> = Framed<UnixStream, WireCodec<Response<<C as Calls>::Response>, ClientMessage<()>>>;
+
+/// The task that serves one connection, until that breaks or nobody is left who could ask.
+pub(crate) struct Dispatch<C: Calls> {
+    frames: Frames<C>,
+    desk: Arc<Desk<C>>,
+    under_way: BTreeMap<u64, C::Errand>,
+    /// What every request says of itself but its deadline: we trace nothing.
+    context: context::Context,
+    /// Whether the runtime may run this task, which was just woken, before callers who have waited longer.
+    jumps_queues: bool,
+    /// Whether the last message had several callers, so that more of them are likely to be about to ask.
+    is_crowded: bool,
+    /// Whether this turn was already put off for their sake.
+    has_waited: bool,
+}
+
+impl<C: Calls> Dispatch<C> {
+    /// Serves this desk over a connection that has said hello. To be called on the runtime that is to run it.
+    pub(crate) fn new(stream: UnixStream, desk: Arc<Desk<C>>) -> Self {
+        let mut context = context::current();
+        context.trace_context = trace::Context::default();
+        Self {
+            frames: Framed::new(stream, WireCodec::new(End::Client, C::FRAME)),
+            desk,
+            under_way: BTreeMap::new(),
+            context,
+            jumps_queues: Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread,
+            is_crowded: false,
+            has_waited: false,
+        }
+    }
+
+    /// Tells callers what has been answered. Ready when no more answers can come.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(Ok(response)) = ready!(self.frames.poll_next_unpin(cx)) {
+            // An answer to what was taken back concerns nobody.
+            if let Some(errand) = self.under_way.remove(&response.request_id) {
+                tell::<C>(errand, response.message.map_err(|error| Fault::Failed(refusal(&error).into())));
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Sends what waits. Ready when nothing can be sent any more, or nobody is left who could ask.
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let is_full = match self.fill(cx) {
+                Filled::Left => return Poll::Ready(()),
+                Filled::All => false,
+                Filled::NoRoom => true,
+            };
+            match self.frames.poll_flush_unpin(cx) {
+                Poll::Ready(Ok(())) if is_full => {}
+                Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+            }
+        }
+    }
+
+    fn fill(&mut self, cx: &Context<'_>) -> Filled {
+        loop {
+            let is_full = self.frames.write_buffer().len() >= WRITE_AT;
+            let room = !is_full && self.under_way.len() < IN_FLIGHT;
+            match self.desk.next(room, cx) {
+                Work::Nothing if is_full => return Filled::NoRoom,
+                Work::Nothing => return Filled::All,
+                Work::Leave => return Filled::Left,
+                Work::Send(errand) => self.send(errand),
+                Work::TakeBack(ids) => ids.into_iter().for_each(|id| self.take_back(id)),
+            }
+        }
+    }
+
+    fn send(&mut self, errand: C::Errand) {
+        // Everybody has given up on it, and so it is not worth asking.
+        let Some(ticket) = errand.ticket() else { return };
+        self.context.deadline = errand.deadline().into_std();
+        let head = ClientMessage::Request(Request { context: self.context, id: ticket.id(), message: () });
+        match put_frame(&head, errand.body(), C::FRAME, self.frames.write_buffer_mut()) {
+            Ok(()) => {
+                ticket.send();
+                self.is_crowded = errand.is_shared();
+                self.under_way.insert(ticket.id(), errand);
+            }
+            // The head always has room, so it is the request that has none.
+            Err(_) => tell::<C>(errand, Err(Fault::Failed(Error::TooLarge { limit: C::FRAME }))),
+        }
+    }
+
+    fn take_back(&mut self, request_id: u64) {
+        // What is answered or was never sent needs no taking back.
+        if self.under_way.remove(&request_id).is_some() {
+            let trace_context = self.context.trace_context;
+            let cancel = ClientMessage::<()>::Cancel { trace_context, request_id };
+            // It is shorter than any frame may be; without it the daemon would merely do what nobody waits for.
+            let _ = put_frame(&cancel, &[], C::FRAME, self.frames.write_buffer_mut());
+        }
+    }
+
+    /// Whether to let callers put down what they are about to ask, before what lies there is taken.
+    fn waits(&mut self) -> bool {
+        let waits = self.jumps_queues && self.is_crowded && !self.has_waited && self.desk.has_waiting();
+        self.has_waited = waits;
+        waits
+    }
+
+    /// However it ended, callers hear of it.
+    fn end(&mut self, fault: &Fault) {
+        let unsent = self.desk.end();
+        let sent = std::mem::take(&mut self.under_way).into_values();
+        sent.chain(unsent).for_each(|errand| tell::<C>(errand, Err(fault.clone())));
+    }
+}
+
+enum Filled {
+    /// Everything that may be sent now.
+    All,
+    /// As much as is written at once.
+    NoRoom,
+    /// Nobody is left.
+    Left,
+}
+
+impl<C: Calls> Future for Dispatch<C> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let mut ended = this.read(cx).is_ready();
+        if !ended && this.waits() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        ended = ended || this.write(cx).is_ready();
+        if !ended {
+            return Poll::Pending;
+        }
+        this.end(&Fault::Broken);
+        Poll::Ready(())
+    }
+}
+
+impl<C: Calls> Drop for Dispatch<C> {
+    /// One that has not ended by itself was taken down with its runtime.
+    fn drop(&mut self) {
+        self.end(&Fault::Stopped);
+    }
+}
+
+/// Tells everybody who waits for a request what came of it.
+fn tell<C: Calls>(errand: C::Errand, told: Told<C::Response>) {
+    if let Some(ticket) = errand.ticket() {
+        Ticket::settle(&ticket);
+    }
+    errand.tell(told);
+}
+
+/// What tarpc's server says by itself: that there are too many requests, or else that something is wrong.
+///
+/// Its words tell them apart. Its `kind` cannot: that is written as a signed number and read as an unsigned one, and so arrives as another.
+fn refusal(error: &ServerError) -> Refusal {
+    Refusal::new(if error.detail.contains("throttled") { ErrorCode::Busy } else { ErrorCode::Internal })
+}
