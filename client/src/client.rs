@@ -105,8 +105,7 @@ impl Client {
     /// # Errors
     /// An error of the whole says that the daemon could not be asked, or refused to be. Nothing is known of any token then.
     pub async fn verify_many(&self, requests: Vec<Verify>) -> Result<Vec<Result<Identity, Error>>, Error> {
-        let outcomes = self.link.verify_many(self.deadline, &requests).await?;
-        Ok(outcomes.into_iter().map(|outcome| outcome.map(|verified| verified.identity)).collect())
+        self.link.verify_many(self.deadline, &requests).await
     }
 
     /// Checks a token and says what it takes to answer the same again without asking.

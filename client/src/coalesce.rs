@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use hallpass_protocol::auth::{Answer, AuthRequest, AuthResponse, Verified, Verify};
+use hallpass_protocol::auth::{Answer, AuthRequest, AuthResponse, Identity, Verified, Verify};
 use hallpass_protocol::codec::{CodecError, encode, encode_onto};
 use hallpass_protocol::limits::{AUTH_FRAME, VERIFY_BATCH};
 use tokio::sync::oneshot;
@@ -107,22 +107,24 @@ impl Link<AuthCalls> {
         &self,
         limit: Duration,
         requests: &[Verify],
-    ) -> Result<Vec<Result<Verified, Error>>, Error> {
+    ) -> Result<Vec<Result<Identity, Error>>, Error> {
         let deadline = Instant::now() + limit;
-        let messages = split(requests).map_err(unencoded)?;
-        if let [message] = messages.as_slice() {
-            return self.verify_all(deadline, message).await;
+        if requests.len() <= usize::from(MESSAGE) {
+            return self.verify_all(deadline, requests).await;
         }
-        let messages = stream::iter(messages).map(|message| self.verify_all(deadline, message));
-        messages.buffered(MESSAGES_AT_ONCE).try_concat().await
+        let parts = (0..requests.len()).step_by(MESSAGE.into()).map(|from| {
+            let upto = requests.len().min(from + usize::from(MESSAGE));
+            self.verify_all(deadline, &requests[from..upto])
+        });
+        stream::iter(parts).buffered(MESSAGES_AT_ONCE).try_concat().await
     }
 
-    /// Asks until every request of a message is answered. One that is too large for any message fails alone.
+    /// Asks until each of these is answered, message after message. One that is too large for any message fails alone.
     async fn verify_all(
         &self,
         deadline: Instant,
         mut requests: &[Verify],
-    ) -> Result<Vec<Result<Verified, Error>>, Error> {
+    ) -> Result<Vec<Result<Identity, Error>>, Error> {
         let mut outcomes = Vec::with_capacity(requests.len());
         while !requests.is_empty() {
             let list = Requests::first_of(requests).map_err(unencoded)?;
@@ -132,10 +134,10 @@ impl Link<AuthCalls> {
                 Ok(response) => {
                     let answers = answers(response, count.into())?;
                     requests = &requests[answers.len()..];
-                    outcomes.extend(answers.into_iter().map(|answer| answer.map_err(Error::from)));
+                    outcomes.extend(answers.into_iter().map(|answer| Ok(answer?.identity)));
                 }
-                Err(error @ Error::TooLarge { .. }) if requests.len() == 1 => {
-                    requests = &[];
+                Err(error @ Error::TooLarge { .. }) if count == 1 => {
+                    requests = &requests[1..];
                     outcomes.push(Err(error));
                 }
                 Err(error) => return Err(error),
@@ -153,18 +155,6 @@ fn answers(response: AuthResponse, asked: usize) -> Answer<Vec<Answer<Verified>>
             if (1..=asked).contains(&answers.len()) { Ok(answers) } else { Err(mixed_up()) }
         },
     )
-}
-
-/// The same requests in messages of which each fits a frame, but for one that holds a single request that fits none.
-fn split(mut requests: &[Verify]) -> Result<Vec<&[Verify]>, CodecError> {
-    let mut messages = Vec::new();
-    while !requests.is_empty() {
-        let count = if requests.len() == 1 { 1 } else { Requests::first_of(requests)?.count.into() };
-        let (message, rest) = requests.split_at(count);
-        messages.push(message);
-        requests = rest;
-    }
-    Ok(messages)
 }
 
 impl Message {
@@ -305,14 +295,12 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_is_split_where_a_message_is_full() {
-        let lengths =
-            |list: Vec<Verify>| split(&list).unwrap().iter().map(|message| message.len()).collect::<Vec<_>>();
-        let full = usize::from(MESSAGE);
+    fn a_message_takes_as_many_as_fit_and_at_least_one() {
+        let first = |list: &[Verify]| Requests::first_of(list).unwrap().count;
         let plain = |token| Verify { needs: Needs::default(), context: None, ..request(token, 0) };
-        assert!(lengths(Vec::new()).is_empty());
-        assert_eq!(lengths(vec![plain(10); 2 * full + 1]), [full, full, 1]);
-        assert_eq!(lengths(vec![plain(4096); 7]), [3, 3, 1]);
-        assert_eq!(lengths(vec![plain(10), plain(AUTH_FRAME), plain(10), plain(10)]), [1, 1, 2]);
+        assert_eq!(first(&vec![plain(10); usize::from(MESSAGE) + 1]), MESSAGE);
+        assert_eq!(first(&vec![plain(4096); 7]), 3);
+        assert_eq!(first(&[plain(10), plain(AUTH_FRAME), plain(10)]), 1);
+        assert_eq!(first(&[plain(AUTH_FRAME), plain(10)]), 1);
     }
 }

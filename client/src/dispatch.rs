@@ -68,8 +68,13 @@ impl<C: Calls> Dispatch<C> {
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(Ok(response)) = ready!(self.frames.poll_next_unpin(cx)) {
             // An answer to what was taken back concerns nobody.
-            if let Some(errand) = self.under_way.remove(&response.request_id) {
-                tell::<C>(errand, response.message.map_err(|error| Fault::Failed(refusal(&error).into())));
+            let Some(errand) = self.under_way.remove(&response.request_id) else { continue };
+            let is_shared = errand.is_shared();
+            tell::<C>(errand, response.message.map_err(|error| Fault::Failed(refusal(&error).into())));
+            if is_shared && !self.frames.read_buffer().is_empty() {
+                // Its callers are likely to ask again: what they ask goes out, for the daemon to work on, before the next are told.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
         }
         Poll::Ready(())

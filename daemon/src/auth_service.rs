@@ -3,6 +3,7 @@
 pub(crate) mod context;
 pub(crate) mod pages;
 mod proofs;
+mod told;
 mod verifying;
 
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use crate::domain::policy::{Operation, Permit, Principal, admit};
 use crate::domain::revocation::{Target, Which};
 use crate::keys::Gone;
 use crate::shared::Shared;
+use told::AtOnce;
+use verifying::owned;
 
 /// The apps' service, for one caller.
 #[derive(Clone)]
@@ -88,7 +91,7 @@ impl Auth for AuthService {
     }
 
     async fn verify_many(self, _: call::Context, requests: Vec<Verify>) -> Answer<Vec<Answer<Verified>>> {
-        guarded(async { self.answer_verify_many(&requests) }).await
+        guarded(async { Ok(self.answer_verify_many(&requests)?.into_iter().map(owned).collect()) }).await
     }
 }
 
@@ -99,16 +102,20 @@ impl AuthService {
     }
 
     /// Answers calls that only read memory, and nothing else.
-    pub(crate) fn answer_at_once(&self, request: &AuthRequest) -> Option<AuthResponse> {
+    pub(crate) fn answer_at_once(&self, request: &AuthRequest) -> Option<AtOnce> {
         Some(match request {
             AuthRequest::Verify { request } => {
-                AuthResponse::Verify(guarded_at_once(|| self.answer_verify(request)))
+                AtOnce::Other(AuthResponse::Verify(guarded_at_once(|| self.answer_verify(request))).into())
             }
             AuthRequest::VerifyMany { requests } => {
-                AuthResponse::VerifyMany(guarded_at_once(|| self.answer_verify_many(requests)))
+                AtOnce::VerifyMany(guarded_at_once(|| self.answer_verify_many(requests)))
             }
-            AuthRequest::Hello {} => AuthResponse::Hello(guarded_at_once(|| self.answer_hello())),
-            AuthRequest::Jwks {} => AuthResponse::Jwks(guarded_at_once(|| self.answer_jwks())),
+            AuthRequest::Hello {} => {
+                AtOnce::Other(AuthResponse::Hello(guarded_at_once(|| self.answer_hello())).into())
+            }
+            AuthRequest::Jwks {} => {
+                AtOnce::Other(AuthResponse::Jwks(guarded_at_once(|| self.answer_jwks())).into())
+            }
             _ => return None,
         })
     }

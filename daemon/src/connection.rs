@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -12,8 +13,8 @@ use hallpass_protocol::auth::Answer;
 use hallpass_protocol::codec::{End, WireCodec};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::limits::{FRAME_DEADLINE, REQUESTS_IN_FLIGHT};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
 use tarpc::server::{BaseChannel, Channel, Config, Serve};
 use tarpc::{ClientMessage, Request, RequestName, Response};
 use tokio::net::UnixStream;
@@ -23,27 +24,28 @@ use tokio_util::codec::Framed;
 use tokio_util::sync::CancellationToken;
 
 /// Answers are written once they come to so many bytes, so that the caller can read them while the next are made.
-const WRITE_AT: usize = 4 * 1024;
+const WRITE_AT: usize = 2 * 1024;
 
 /// Serves calls on a connection that has said hello, until either side ends it. When the daemon stops, what is under way is still answered.
 ///
 /// What `at_once` answers is answered in the order it came. What it does not is waited for beside that, so that a login does not hold up the
 /// verifications behind it.
-pub(crate) async fn serve<S>(
+pub(crate) async fn serve<S, A>(
     stream: UnixStream,
     max_frame: usize,
     service: S,
-    at_once: impl Fn(&S::Req) -> Option<S::Resp>,
+    at_once: impl Fn(&S::Req) -> Option<A>,
     stop: CancellationToken,
 ) where
     S: Serve + Clone,
     S::Req: DeserializeOwned + RequestName,
     S::Resp: Serialize,
+    A: Serialize,
 {
-    let codec = WireCodec::<ClientMessage<S::Req>, Response<S::Resp>>::new(End::Server, max_frame);
+    let codec = WireCodec::<ClientMessage<S::Req>, Response<Spoken<A, S::Resp>>>::new(End::Server, max_frame);
     let mut frames = Framed::new(stream, codec);
     frames.set_backpressure_boundary(WRITE_AT);
-    let transport = Prompt { inner: Timed::new(frames), at_once };
+    let transport = Prompt { inner: Timed::new(frames), at_once, answers: PhantomData };
     // Every request under way has room for its answer. One that was taken back is under way no longer, yet its answer may still take up room.
     let config = Config { pending_response_buffer: REQUESTS_IN_FLIGHT };
     let channel = BaseChannel::new(config, transport).max_concurrent_requests(REQUESTS_IN_FLIGHT);
@@ -78,17 +80,35 @@ pub(crate) fn guarded_at_once<T>(call: impl FnOnce() -> Answer<T>) -> Answer<T> 
 }
 
 /// A transport that answers by itself what needs no waiting. What it costs tarpc to keep track of a request is more than most of them cost.
-struct Prompt<T, F> {
+struct Prompt<T, F, A> {
     inner: T,
     at_once: F,
+    answers: PhantomData<A>,
 }
 
-impl<T: Unpin, F> Unpin for Prompt<T, F> {}
+/// An answer, and who has made it. Both are the same bytes: what is answered at once may borrow what it says from where that lies.
+enum Spoken<A, R> {
+    AtOnce(A),
+    InTime(R),
+}
 
-impl<T, F, Req, Resp> Stream for Prompt<T, F>
+impl<A: Serialize, R: Serialize> Serialize for Spoken<A, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::AtOnce(answer) => answer.serialize(serializer),
+            Self::InTime(answer) => answer.serialize(serializer),
+        }
+    }
+}
+
+impl<T: Unpin, F, A> Unpin for Prompt<T, F, A> {}
+
+impl<T, F, Req, A, R> Stream for Prompt<T, F, (A, R)>
 where
-    T: Stream<Item = io::Result<ClientMessage<Req>>> + Sink<Response<Resp>, Error = io::Error> + Unpin,
-    F: Fn(&Req) -> Option<Resp>,
+    T: Stream<Item = io::Result<ClientMessage<Req>>>
+        + Sink<Response<Spoken<A, R>>, Error = io::Error>
+        + Unpin,
+    F: Fn(&Req) -> Option<A>,
 {
     type Item = io::Result<ClientMessage<Req>>;
 
@@ -107,7 +127,7 @@ where
                 let request = Request { context, id, message };
                 return Poll::Ready(Some(Ok(ClientMessage::Request(request))));
             };
-            let response = Response { request_id: id, message: Ok(answer) };
+            let response = Response { request_id: id, message: Ok(Spoken::AtOnce(answer)) };
             if let Err(error) = this.inner.start_send_unpin(response) {
                 return Poll::Ready(Some(Err(error)));
             }
@@ -115,9 +135,9 @@ where
     }
 }
 
-impl<T, F, Resp> Sink<Response<Resp>> for Prompt<T, F>
+impl<T, F, A, R> Sink<Response<R>> for Prompt<T, F, (A, R)>
 where
-    T: Sink<Response<Resp>, Error = io::Error> + Unpin,
+    T: Sink<Response<Spoken<A, R>>, Error = io::Error> + Unpin,
 {
     type Error = io::Error;
 
@@ -125,8 +145,9 @@ where
         self.inner.poll_ready_unpin(cx)
     }
 
-    fn start_send(mut self: Pin<&mut Self>, item: Response<Resp>) -> io::Result<()> {
-        self.inner.start_send_unpin(item)
+    fn start_send(mut self: Pin<&mut Self>, item: Response<R>) -> io::Result<()> {
+        let Response { request_id, message } = item;
+        self.inner.start_send_unpin(Response { request_id, message: message.map(Spoken::InTime) })
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -341,9 +362,11 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn e9_what_is_answered_at_once_waits_for_room_and_the_rest_goes_on() {
         let (mut near, far) = UnixStream::pair().unwrap();
-        let codec = WireCodec::<ClientMessage<String>, Response<String>>::new(End::Server, 1 << 20);
+        let codec =
+            WireCodec::<ClientMessage<String>, Response<Spoken<String, String>>>::new(End::Server, 1 << 20);
         let at_once = |request: &String| (request != "pass").then(|| request.clone());
-        let mut prompt = Prompt { inner: Timed::new(Framed::new(far, codec)), at_once };
+        let inner = Timed::new(Framed::new(far, codec));
+        let mut prompt = Prompt { inner, at_once, answers: PhantomData::<(String, String)> };
         let request = |message: &str| {
             let request = Request { context: tarpc::context::current(), id: 7, message: message.to_owned() };
             let bytes = hallpass_protocol::codec::encode(&ClientMessage::Request(request)).unwrap();

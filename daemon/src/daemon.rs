@@ -392,7 +392,7 @@ impl Door {
             Service::Admin => {
                 let service = AdminService::new(self.shared, caller).serve();
                 // No administrator's call is frequent enough to be worth answering in place.
-                connection::serve(stream, ADMIN_FRAME, service, |_| None, self.stop).await;
+                connection::serve(stream, ADMIN_FRAME, service, |_| None::<()>, self.stop).await;
             }
         }
     }

@@ -6,6 +6,8 @@
 use std::io;
 use std::marker::PhantomData;
 
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
 use bytes::{Buf, BufMut, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,7 +24,7 @@ const DECODE_LIMIT: usize = ADMIN_FRAME;
 pub enum CodecError {
     /// The value could not be encoded.
     #[error("cannot encode: {0}")]
-    Encode(#[from] bincode::error::EncodeError),
+    Encode(#[from] EncodeError),
     /// The bytes are not an encoded value of this type.
     #[error("cannot decode: {0}")]
     Decode(#[from] bincode::error::DecodeError),
@@ -147,7 +149,9 @@ pub fn put_frame<T: Serialize>(
 ) -> io::Result<()> {
     let start = out.len();
     out.put_u32(0);
-    let encoded = bincode::serde::encode_into_std_write(value, &mut out.writer(), config());
+    let mut pieces = Pieces { piece: [0; PIECE], used: 0, out };
+    let encoded = bincode::serde::encode_into_writer(value, &mut pieces, config());
+    pieces.put();
     let length = out.len() - start - LENGTH_BYTES + rest.len();
     let fault = match (encoded, u32::try_from(length)) {
         (Err(error), _) => CodecError::from(error).into(),
@@ -161,6 +165,38 @@ pub fn put_frame<T: Serialize>(
     out[start..].zeroize();
     out.truncate(start);
     Err(fault)
+}
+
+/// Values are encoded in pieces of this many bytes.
+const PIECE: usize = 256;
+
+/// Gathers what is encoded, which comes a byte at a time for the most part: each of them in a buffer that can grow costs more than the encoding.
+struct Pieces<'a> {
+    piece: [u8; PIECE],
+    used: usize,
+    out: &'a mut BytesMut,
+}
+
+impl Pieces<'_> {
+    fn put(&mut self) {
+        self.out.put_slice(&self.piece[..self.used]);
+        self.used = 0;
+    }
+}
+
+impl Writer for Pieces<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        let upto = self.used + bytes.len();
+        if let Some(room) = self.piece.get_mut(self.used..upto) {
+            room.copy_from_slice(bytes);
+            self.used = upto;
+        } else {
+            self.put();
+            self.out.put_slice(bytes);
+        }
+        Ok(())
+    }
 }
 
 fn oversize(length: usize, max: usize) -> io::Error {

@@ -101,6 +101,18 @@ async fn no_answer_in_time_is_an_unknown_outcome() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_given_up_is_taken_back() {
+    let mut fake = Fake::absent();
+    fake.serve_at_once(1);
+    fake.will([Act::Ignore]);
+    let client = Client::connect(fake.socket()).await.unwrap();
+    let hasty = client.clone().with_deadline(Duration::from_millis(50));
+    assert!(matches!(hasty.hello().await.unwrap_err(), Error::NoAnswer));
+    // The daemon has room for one, so it must have heard that nobody waits for the first.
+    client.hello().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_longest_deadline_is_only_as_long_as_allowed() {
     let fake = Fake::start();
     let client = Client::connect(fake.socket()).await.unwrap().with_deadline(Duration::MAX);

@@ -1,5 +1,7 @@
 //! Verifications, one or many at a time: what is shown, what the store knows of it, and what the answer bears so that it can be held.
 
+use std::sync::Arc;
+
 use hallpass_protocol::auth::{Answer, Identity, Verified, Verify};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::jws::{self, Refused};
@@ -8,13 +10,13 @@ use hallpass_protocol::secret::Token;
 use hallpass_protocol::time::{Millis, Stamp};
 use hallpass_protocol::token::{Subject, TokenKind};
 
+use super::told::{Bears, Told};
 use super::{AuthService, context, parts};
 use crate::domain::check::{self, Asked, Shown};
 use crate::domain::policy::{Operation, Permit, admit};
-use crate::domain::session::{next_touch, wants_touch};
+use crate::domain::session::wants_touch;
 use crate::shared::unreadable;
-use crate::store::Snapshot;
-use crate::store::order::stamped;
+use crate::store::View;
 
 /// Room of an answer that is left to what it is wrapped in.
 const WRAPPING: usize = 64;
@@ -23,9 +25,8 @@ const FIXED: usize = 256;
 
 /// What verifications of one moment have in common.
 struct Moment {
-    life: Stamp,
-    stamp: Stamp,
-    snapshot: Snapshot,
+    bears: Bears,
+    view: Arc<View>,
     now: Millis,
 }
 
@@ -33,11 +34,11 @@ impl AuthService {
     /// Verifies one token.
     pub(super) fn answer_verify(&self, request: &Verify) -> Answer<Identity> {
         let permit = admit(&self.caller, Operation::Verify)?;
-        Ok(self.verified(&permit, request, &self.moment()?)?.identity)
+        owned(self.told(&permit, request, &self.moment()?)).map(|verified| verified.identity)
     }
 
     /// Verifies as many tokens as there is room for in an answer.
-    pub(super) fn answer_verify_many(&self, requests: &[Verify]) -> Answer<Vec<Answer<Verified>>> {
+    pub(super) fn answer_verify_many(&self, requests: &[Verify]) -> Answer<Vec<Answer<Told>>> {
         let permit = admit(&self.caller, Operation::Verify)?;
         if requests.len() > VERIFY_BATCH {
             let sentence = format!("at most {VERIFY_BATCH} tokens are verified in one call");
@@ -46,7 +47,7 @@ impl AuthService {
         let moment = self.moment()?;
         let (mut answers, mut room) = (Vec::with_capacity(requests.len()), AUTH_FRAME - WRAPPING);
         for request in requests {
-            let answer = self.verified(&permit, request, &moment);
+            let answer = self.told(&permit, request, &moment);
             let Some(left) = room.checked_sub(bytes(&answer)) else { break };
             room = left;
             answers.push(answer);
@@ -56,39 +57,25 @@ impl AuthService {
 
     fn moment(&self) -> Answer<Moment> {
         let life = self.shared.writer.life();
-        let (stamp, snapshot) = stamped(|| self.shared.writer.visible(), || self.shared.snapshot())?;
-        Ok(Moment { life, stamp, snapshot, now: self.shared.clock.now() })
+        let (stamp, view) = self.shared.store.view(|| self.shared.writer.visible()).map_err(unreadable)?;
+        Ok(Moment { bears: Bears { stamp, life }, view, now: self.shared.clock.now() })
     }
 
-    fn verified(&self, permit: &Permit, request: &Verify, moment: &Moment) -> Answer<Verified> {
-        let Moment { life, stamp, snapshot, now } = moment;
+    fn told(&self, permit: &Permit, request: &Verify, moment: &Moment) -> Answer<Told> {
+        let Moment { bears, view, now } = moment;
         let shown = self.shown(permit, &request.token, request.needs.audience.as_deref(), *now)?;
         let fingerprint = match &request.context {
             Some(context) => context::origin(context)?.0.fingerprint,
             None => None,
         };
-        let found = snapshot.found(shown.session()).map_err(unreadable)?;
+        let found = view.found(shown.session()).map_err(unreadable)?;
         let binding = self.shared.binding;
         let asked = Asked { permit, shown, needs: &request.needs, fingerprint, binding, now: *now };
         let expires_at = check::verify(&asked, &found)?;
-        let (session, user) = found.session.zip(found.user).ok_or(ErrorCode::Expired)?;
-        if wants_touch(&session, *now) {
+        if let Some(session) = found.session.as_ref().filter(|session| wants_touch(session, *now)) {
             self.shared.touch(permit.clone(), session.id, fingerprint);
         }
-        let identity = Identity {
-            user_id: user.id,
-            name: user.name.as_str().to_owned(),
-            roles: user.roles.as_slice().to_vec(),
-            attributes: user.attributes.as_map().clone(),
-            session_id: session.id,
-            level: check::level(&session, *now),
-            kind: session.cold.kind,
-            auth_time: session.hot.auth_time,
-            expires_at,
-            app: session.cold.app.clone(),
-            amr: session.cold.amr.clone(),
-        };
-        Ok(Verified { identity, stamp: *stamp, life: *life, touch_after: next_touch(&session, *now) })
+        Ok(Told::new(found, *now, expires_at, *bears).ok_or(ErrorCode::Expired)?)
     }
 
     /// What a token says, if it is genuine and of a kind that can be verified.
@@ -129,46 +116,49 @@ impl AuthService {
     }
 }
 
+/// The same answer, as a value of its own.
+pub(super) fn owned(told: Answer<Told>) -> Answer<Verified> {
+    Ok(told?.verified().ok_or(ErrorCode::Expired)?)
+}
+
 /// At least the bytes that an answer takes up.
-fn bytes(answer: &Answer<Verified>) -> usize {
-    let texts = match answer {
-        Ok(Verified { identity, .. }) => {
-            let lists = identity.roles.iter().chain(&identity.amr).map(|text| text.len() + 4);
-            let pairs = identity.attributes.iter().map(|(name, value)| name.len() + value.len() + 8);
-            identity.name.len() + identity.app.len() + lists.chain(pairs).sum::<usize>()
+fn bytes(answer: &Answer<Told>) -> usize {
+    FIXED
+        + match answer {
+            Ok(told) => told.text_bytes(),
+            Err(refusal) => refusal.message.len(),
         }
-        Err(refusal) => refusal.message.len(),
-    };
-    FIXED + texts
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hallpass_protocol::auth::SessionKind;
+    use crate::domain::account::{Attributes, Name, Roles};
+    use crate::domain::check::Found;
+    use crate::domain::fixture::{session, user};
     use hallpass_protocol::codec::encode;
     use hallpass_protocol::id::{SessionId, UserId};
     use hallpass_protocol::limits::{
         AMR, ATTRIBUTE_NAME_BYTES, ATTRIBUTE_VALUE_BYTES, ATTRIBUTES, MESSAGE_BYTES, NAME_BYTES, ROLES,
     };
 
-    fn widest() -> Verified {
+    fn widest() -> Told {
+        let name = |number: usize| format!("{number:x>NAME_BYTES$}");
         let attribute =
             |n: usize| (format!("{n:0>ATTRIBUTE_NAME_BYTES$}"), "v".repeat(ATTRIBUTE_VALUE_BYTES));
-        let identity = Identity {
-            user_id: UserId::from_bytes([255; 16]),
-            name: "n".repeat(NAME_BYTES),
-            roles: vec!["r".repeat(NAME_BYTES); ROLES],
-            attributes: (0..ATTRIBUTES).map(attribute).collect(),
-            session_id: SessionId::from_bytes([255; 16]),
-            app: "a".repeat(NAME_BYTES),
-            kind: SessionKind::Token,
-            auth_time: Millis::MAX,
-            level: u8::MAX,
-            amr: vec!["a".repeat(8); AMR],
-            expires_at: Millis::MAX,
-        };
-        Verified { identity, stamp: Stamp(u64::MAX), life: Stamp(u64::MAX), touch_after: Millis::MAX }
+        let (mut user, mut session) = (user(), session());
+        user.id = UserId::from_bytes([255; 16]);
+        user.name = Name::parse(&name(0)).unwrap();
+        // As many as there can be, and as long as so many can be: they must fit an access token.
+        user.roles = Roles::parse((0..ROLES).map(|number| format!("{number:x>3}")).collect()).unwrap();
+        user.attributes = Attributes::parse((0..ATTRIBUTES).map(attribute).collect()).unwrap();
+        session.id = SessionId::from_bytes([255; 16]);
+        session.cold.app = "a".repeat(NAME_BYTES);
+        session.cold.amr = vec!["a".repeat(8); AMR];
+        session.hot.auth_time = Millis::MAX;
+        let found = Found { session: Some(session), user: Some(user), ..Found::default() };
+        let bears = Bears { stamp: Stamp(u64::MAX), life: Stamp(u64::MAX) };
+        Told::new(Arc::new(found), Millis::MAX, Millis::MAX, bears).unwrap()
     }
 
     #[test]
@@ -179,7 +169,8 @@ mod tests {
             retry_after_ms: Some(u64::MAX),
         };
         for answer in [Ok(widest()), Err(refusal)] {
-            assert!(encode(&answer).unwrap().len() <= bytes(&answer), "{answer:?}");
+            let encoded = encode(&answer).unwrap();
+            assert!(encoded.len() <= bytes(&answer), "{encoded:?}");
         }
         assert!(bytes(&Ok(widest())) <= AUTH_FRAME - WRAPPING, "one fits in any case");
     }

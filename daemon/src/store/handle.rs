@@ -13,6 +13,7 @@ use super::records::{Identity, Mark};
 use super::rows::Rows;
 use super::schema::Checksums;
 use super::snapshot::Snapshot;
+use super::view::Newest;
 use crate::domain::keyset::Key;
 use crate::domain::reseal::Master;
 
@@ -22,6 +23,7 @@ pub(super) struct Handle {
     identity: Identity,
     checksums: Checksums,
     database: RwLock<Option<Database>>,
+    newest: Newest,
 }
 
 /// What is held in memory of a database, as it is read whenever one is opened.
@@ -51,7 +53,7 @@ impl Handle {
         let (database, identity, found) = read(medium.reach()?, &*medium)?;
         let checksums = Checksums::new(&identity.checksums);
         let database = RwLock::new(Some(database));
-        Ok((Self { medium, identity, checksums, database }, found))
+        Ok((Self { medium, identity, checksums, database, newest: Newest::default() }, found))
     }
 
     /// Opens it again. As long as it cannot be reached, what the old handle still holds in memory can be read.
@@ -68,6 +70,8 @@ impl Handle {
             )));
         }
         *self.lock() = Some(database);
+        // Somebody may have looked meanwhile at what the old handle held.
+        self.newest.forget();
         Ok(found)
     }
 
@@ -80,6 +84,11 @@ impl Handle {
     /// One consistent state, as of now.
     pub(super) fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.with(|database| Snapshot::open(database, &self.checksums))
+    }
+
+    /// The view that was opened last.
+    pub(super) fn newest(&self) -> &Newest {
+        &self.newest
     }
 
     /// Begins to write. Only the writer does.
@@ -101,6 +110,7 @@ impl Handle {
 
     /// Closing reads and writes once more, and may meet what cannot be as opening may. What was committed is there all the same.
     fn close(&self) {
+        self.newest.forget();
         let old = self.lock().take();
         if std::panic::catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
             let error = broken(self.medium.path());

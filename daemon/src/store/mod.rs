@@ -19,6 +19,7 @@ mod rows;
 mod schema;
 mod snapshot;
 mod untouched;
+mod view;
 mod witness;
 mod writer;
 
@@ -29,6 +30,7 @@ pub(crate) use open::{Store, database_in};
 pub(crate) use records::{AuditRecord, Listed};
 pub(crate) use restore::{Lost, Restore, Restorer, TakenBack};
 pub(crate) use snapshot::Snapshot;
+pub(crate) use view::View;
 pub(crate) use writer::{Audience, Committed, Writer, WriterThread};
 
 use schema::BadRow;

@@ -14,6 +14,7 @@ use super::StoreError;
 use super::copy::Copied;
 use super::handle::{Found, Handle};
 use super::medium::{InFile, Medium};
+use super::order::stamped_or_kept;
 use super::records::{Anew, Identity, Mark, key_key};
 use super::restore::{Restorer, begin_anew};
 use super::rows::{Rows, identity};
@@ -21,6 +22,7 @@ use super::schema::{
     Checksums, META_ANEW, META_CUT_OFFS, META_IDENTITY, META_MARK, META_SCHEMA, SCHEMA, Table,
 };
 use super::snapshot::Snapshot;
+use super::view::View;
 use super::witness::Witness;
 use super::writer::{Audience, Parts, Writer, WriterThread};
 use crate::clock::Clock;
@@ -147,6 +149,13 @@ impl Store {
     /// One consistent state, as of now.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.handle.snapshot()
+    }
+
+    /// The state that verifications go by now, and the stamp that their answers bear.
+    pub(crate) fn view(&self, visible: impl FnOnce() -> Stamp) -> Result<(Stamp, Arc<View>), StoreError> {
+        let newest = self.handle.newest();
+        let open = || self.snapshot().map(|snapshot| Arc::new(View::new(snapshot)));
+        stamped_or_kept(visible, || newest.get(), open, |stamp, view| newest.keep(stamp, view))
     }
 
     /// One consistent state to copy, every table of it.

@@ -36,8 +36,22 @@ pub(crate) fn carry_out<S: Steps>(batch: &mut S) -> Result<(), S::Error> {
 /// One state to read from, and the stamp that answers from it bear. The stamp is loaded first: a change that the state has missed lies above it.
 pub(crate) fn stamped<S, E>(
     visible: impl FnOnce() -> Stamp,
-    snapshot: impl FnOnce() -> Result<S, E>,
+    snapshot: impl FnOnce(Stamp) -> Result<S, E>,
 ) -> Result<(Stamp, S), E> {
     let stamp = visible();
-    Ok((stamp, snapshot()?))
+    Ok((stamp, snapshot(stamp)?))
+}
+
+/// The same where the state that was opened last is kept with its stamp. It is as good as a new one while nothing has become visible since: all that
+/// anybody was told is in it, and the stamp that it goes with was loaded before it was opened.
+pub(crate) fn stamped_or_kept<S, E>(
+    visible: impl FnOnce() -> Stamp,
+    kept: impl FnOnce() -> Option<(Stamp, S)>,
+    snapshot: impl FnOnce() -> Result<S, E>,
+    keep: impl FnOnce(Stamp, &S),
+) -> Result<(Stamp, S), E> {
+    stamped(visible, |stamp| match kept() {
+        Some((of, state)) if of == stamp => Ok(state),
+        _ => snapshot().inspect(|state| keep(stamp, state)),
+    })
 }

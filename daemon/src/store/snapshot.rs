@@ -38,12 +38,21 @@ impl Snapshot {
 
     /// What there is to know of a session.
     pub(crate) fn found(&self, id: SessionId) -> Result<Found, StoreError> {
+        let (session, user) = self.session_and_user(id)?;
+        Ok(Found { session, user, cut_offs: self.rows.cut_offs()? })
+    }
+
+    /// A session and its user.
+    pub(super) fn session_and_user(
+        &self,
+        id: SessionId,
+    ) -> Result<(Option<Session>, Option<User>), StoreError> {
         let session = self.rows.session(id)?;
         let user = match &session {
             Some(session) => self.rows.user(session.cold.user)?,
             None => None,
         };
-        Ok(Found { session, user, cut_offs: self.rows.cut_offs()? })
+        Ok((session, user))
     }
 
     /// A user.

@@ -9,7 +9,7 @@ use super::world::{
     Batch, DEMOTED, Held, NOW, REVOKED, Rows, TOKEN, What, World, check, check_first, watched,
 };
 use super::{ACCEPTED, REFUSED, Search, search};
-use crate::store::order::{Steps, carry_out, stamped};
+use crate::store::order::{Steps, carry_out, stamped, stamped_or_kept};
 
 /// Takes one batch after another through its steps.
 type Order = fn(&mut Batch);
@@ -23,7 +23,7 @@ fn in_order(batch: &mut Batch) {
 }
 
 fn answered(world: &World) -> (Stamp, Rows) {
-    stamped(|| world.visible(), || Ok::<_, ()>(world.rows())).unwrap()
+    stamped(|| world.visible(), |_| Ok::<_, ()>(world.rows())).unwrap()
 }
 
 fn stands(world: &World, held: Held) -> bool {
@@ -118,6 +118,82 @@ fn a_board_that_refuses_its_own_stamp_is_found() {
 fn a_board_that_overlooks_the_newest_stamp_is_found() {
     let lax: Check = |world, held| stands(world, Held { stamp: Stamp(held.stamp.0 + 1), ..held });
     held_answers(REVOCATION, in_order, answered, lax).finds(ACCEPTED);
+}
+
+/// Answers as the daemon does that keeps the state it has opened last.
+fn kept(world: &World) -> (Stamp, Rows) {
+    let kept = || *world.kept.lock().unwrap();
+    let keep = |stamp, rows: &Rows| keep(world, stamp, *rows);
+    stamped_or_kept(|| world.visible(), kept, || Ok::<_, ()>(world.rows()), keep).unwrap()
+}
+
+fn keep(world: &World, stamp: Stamp, rows: Rows) {
+    *world.kept.lock().unwrap() = Some((stamp, rows));
+}
+
+/// Somebody asks the daemon again and again, while a session is revoked and its user loses a role. `answer` may go by what it has opened before.
+fn asked_again(batches: &'static [&'static [(What, u64)]], answer: Answer) -> Search {
+    search(move || {
+        let world = World::serving();
+        let daemon = Arc::clone(&world);
+        let writer = thread::spawn(move || {
+            for changes in batches {
+                let tells = changes.iter().map(|(what, _)| tells(*what)).sum();
+                in_order(&mut Batch::of(&daemon, changes, tells));
+            }
+        });
+        let asked = || {
+            let told = world.told();
+            Held::answered(answer(&world)).is_some_and(|held| held.is_over(told))
+        };
+        let wrong = asked() || asked();
+        writer.join().unwrap();
+        if wrong || asked() { Err(ACCEPTED) } else { Ok(()) }
+    })
+}
+
+#[test]
+fn what_is_kept_answers_as_what_is_opened_anew() {
+    for batches in [REVOCATION, ROLE, BOTH, AT_ONCE] {
+        asked_again(batches, answered).holds();
+        asked_again(batches, kept).holds();
+        // And what somebody holds of such an answer ends as it should.
+        let twice: Answer = |world| {
+            kept(world);
+            kept(world)
+        };
+        held_answers(batches, in_order, twice, stands).holds();
+    }
+}
+
+#[test]
+fn what_is_kept_too_long_is_found() {
+    let for_ever: Answer = |world| {
+        let known = *world.kept.lock().unwrap();
+        let (stamp, rows) = known.unwrap_or_else(|| answered(world));
+        keep(world, stamp, rows);
+        (world.visible(), rows)
+    };
+    asked_again(REVOCATION, for_ever).finds(ACCEPTED);
+    asked_again(ROLE, for_ever).finds(ACCEPTED);
+}
+
+#[test]
+fn rule_2_what_is_kept_under_a_later_stamp_is_found() {
+    let late: Answer = |world| {
+        let known = *world.kept.lock().unwrap();
+        if let Some((stamp, rows)) = known
+            && stamp == world.visible()
+        {
+            return (stamp, rows);
+        }
+        let rows = world.rows();
+        let stamp = world.visible();
+        keep(world, stamp, rows);
+        (stamp, rows)
+    };
+    asked_again(REVOCATION, late).finds(ACCEPTED);
+    asked_again(ROLE, late).finds(ACCEPTED);
 }
 
 /// Somebody gets an access token and shows it, while its session is revoked, or its user loses a role.

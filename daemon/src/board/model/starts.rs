@@ -65,7 +65,7 @@ fn lost_commits(is_killed: bool, from: Floor) -> Search {
             let again = daemon.visible().0 + 1;
             carry_out(&mut Batch::of(&daemon, &[(What::Nothing, again)], DEMOTED)).unwrap();
         });
-        let asked = stamped(|| world.visible(), || Ok::<_, ()>(world.rows())).unwrap();
+        let asked = stamped(|| world.visible(), |_| Ok::<_, ()>(world.rows())).unwrap();
         let held = Held::answered(asked).unwrap();
         let told = world.told();
         let reader = world.page.reader();
@@ -282,7 +282,7 @@ fn longer_story(from: Floor) -> Search {
             carry(&[(What::Nothing, 7)], REVOKED);
             carry(&[(What::Emergency, 8)], REVOKED);
         });
-        let held = Held::answered(stamped(|| world.visible(), || Ok::<_, ()>(world.rows())).unwrap());
+        let held = Held::answered(stamped(|| world.visible(), |_| Ok::<_, ()>(world.rows())).unwrap());
         let reader = world.page.reader();
         let mut wrong = false;
         for _ in 0..2 {

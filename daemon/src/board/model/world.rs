@@ -87,6 +87,8 @@ pub(super) struct World {
     /// What answers bear that are made now.
     pub(super) visible: AtomicU64,
     told: AtomicU64,
+    /// The state that was opened last to answer from, and the stamp that it goes with.
+    pub(super) kept: Mutex<Option<(Stamp, Rows)>>,
 }
 
 impl World {
@@ -103,6 +105,7 @@ impl World {
             serves: Mutex::new(true),
             visible: AtomicU64::new(2),
             told: AtomicU64::new(0),
+            kept: Mutex::new(None),
         })
     }
 

@@ -47,6 +47,8 @@ impl Steps for Batch<'_> {
             // A caller who left is no matter: what they asked for is done.
             let _ = job.answer.send(outcome);
         }
+        // Nobody goes by it any more, and it is let go of now so that the next commit can use its pages.
+        self.state.parts.handle.newest().forget();
     }
 }
 
