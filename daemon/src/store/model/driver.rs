@@ -459,8 +459,10 @@ impl Driver {
         same("how many sessions there are", counts.sessions, self.reference.sessions.len() as u64)?;
         same("how long the chain is", counts.audit_entries, self.audited.0)?;
         let now = Millis::from_u64(self.now);
+        // As the daemon verifies: by what it has opened and read before, while that is good.
+        let (_, view) = self.house.store().view(|| self.house.visible()).unwrap();
         for (id, app, cookie) in self.sessions.iter().rev().take(most) {
-            let found = snapshot.found(*id).unwrap();
+            let found = view.found(*id).unwrap();
             let real = found.session.as_ref().map(|real| {
                 let (cold, hot) = (&real.cold, &real.hot);
                 let ends = [hot.idle_deadline, cold.absolute_deadline].map(Millis::as_u64);
