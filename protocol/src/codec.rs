@@ -155,7 +155,7 @@ pub fn put_frame<T: Serialize>(
     let length = out.len() - start - LENGTH_BYTES + rest.len();
     let fault = match (encoded, u32::try_from(length)) {
         (Err(error), _) => CodecError::from(error).into(),
-        (Ok(_), Ok(header)) if length <= max_frame => {
+        (Ok(()), Ok(header)) if length <= max_frame => {
             out.put_slice(rest);
             out[start..start + LENGTH_BYTES].copy_from_slice(&header.to_be_bytes());
             return Ok(());
