@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use hallpass_protocol::admin::{
-    AddUser, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, BackupTable, Code, Export, ExportPage,
-    ExportPlace, ExportedUser, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey,
-    RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, BackupTable, ClockAccepted, Code,
+    Export, ExportPage, ExportPlace, ExportedUser, ImportReport, ImportUser, KeyInfo, Reseal,
+    RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::admin::{AdminRequest, AdminResponse};
 use hallpass_protocol::auth::{Revoked, SessionPage};
@@ -298,5 +298,11 @@ impl AdminClient {
     pub async fn export_end(&self, id: u64) -> Result<(), Error> {
         let request = || AdminRequest::ExportEnd { id };
         self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::ExportEnd)).await
+    }
+
+    /// Has the daemon's time follow the wall clock, however far that has jumped ahead. What is over by then ends.
+    pub async fn clock_accept(&self) -> Result<ClockAccepted, Error> {
+        let request = || AdminRequest::ClockAccept {};
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::ClockAccept)).await
     }
 }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hallpass_protocol::admin::{
-    AddUser, Admin, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, Export, ExportPage,
-    ExportPlace, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget,
-    RotateKey, Status, UserInfo, UserPage,
+    AddUser, Admin, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, ClockAccepted, Code, Export,
+    ExportPage, ExportPlace, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey,
+    RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
 use hallpass_protocol::error::{ErrorCode, Refusal};
@@ -190,6 +190,10 @@ impl Admin for AdminService {
             Ok(())
         })
         .await
+    }
+
+    async fn clock_accept(self, _: context::Context) -> Answer<ClockAccepted> {
+        guarded(async { self.shared.clock_accept(self.admit()?).await }).await
     }
 
     async fn export_begin(self, _: context::Context, with_hashes: bool) -> Answer<Export> {

@@ -1,7 +1,7 @@
 //! The daemon's time, which follows the wall clock forward and never back. Nothing else reads a system clock.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hallpass_protocol::time::Millis;
@@ -41,6 +41,13 @@ pub(crate) fn monotonic_nanos() -> u64 {
     now.map_or(0, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX))
 }
 
+/// A jump ahead that is longer is not followed while the daemon runs: by mistake or by malice it would end every session for good.
+const LEAP: u64 = 24 * 3_600 * 1_000_000;
+/// What the wall clock may go astray between two looks without having been set, in microseconds: it is kept right in smaller pieces than this.
+const ASTRAY: u64 = 1_000_000;
+/// Most steps that are kept until somebody takes them.
+const STEPS: usize = 16;
+
 /// The daemon's time.
 #[derive(Debug)]
 pub(crate) struct Clock {
@@ -48,26 +55,91 @@ pub(crate) struct Clock {
     latest: Mutex<Latest>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Latest {
     time: u64,
     steady: u64,
+    wall: u64,
+    steps: Vec<Step>,
+}
+
+/// The wall clock was set, by something other than the time that has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// What it would have shown, in microseconds since 1970.
+    pub(crate) from: u64,
+    /// What it showed.
+    pub(crate) to: u64,
+    /// What the daemon's time does then.
+    pub(crate) then: Then,
+}
+
+/// What the daemon's time does when the wall clock was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It follows.
+    Follows,
+    /// It is later already, and goes on by itself.
+    IsLater,
+    /// It does not follow so far, unless somebody says so.
+    IsLeft,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = if self.to < self.from { "back" } else { "ahead" };
+        let by = humantime::format_duration(Duration::from_secs(self.from.abs_diff(self.to) / 1_000_000));
+        let then = match self.then {
+            Then::Follows => "follows",
+            Then::IsLater => "is later and goes on by itself",
+            Then::IsLeft => "follows once `hallpass clock accept` says so, or at a restart",
+        };
+        write!(f, "the wall clock was set {way} by {by}, to {}; the daemon's time {then}", moment(self.to))
+    }
+}
+
+/// A moment as RFC 3339 in UTC, to the second.
+fn moment(micros: u64) -> String {
+    // The end of what the format can show is far enough away to stand for all that comes later.
+    let seconds = (micros / 1_000_000).min(253_402_300_799);
+    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
 impl Clock {
     /// A clock that starts no earlier than `floor` microseconds after 1970.
-    pub(crate) fn starting_at(source: Arc<dyn TimeSource>, floor: u64) -> Self {
-        let latest = Latest { time: floor.max(source.wall_micros()), steady: source.steady_micros() };
-        Self { source, latest: Mutex::new(latest) }
+    ///
+    /// Where the wall clock is behind that, it starts as much later as time may have gone on before without being written down: no moment comes twice.
+    pub(crate) fn starting_at(source: Arc<dyn TimeSource>, floor: u64, unwritten: Duration) -> Self {
+        let (wall, steady) = (source.wall_micros(), source.steady_micros());
+        let mut steps = Vec::new();
+        let time = if wall < floor {
+            steps.push(Step { from: floor, to: wall, then: Then::IsLater });
+            floor.saturating_add(u64::try_from(unwritten.as_micros()).unwrap_or(u64::MAX))
+        } else {
+            wall
+        };
+        Self { source, latest: Mutex::new(Latest { time, steady, wall, steps }) }
     }
 
-    /// Microseconds since 1970. While the wall clock is behind what was seen before, time goes on by the steady clock, so it never stands still.
+    /// Microseconds since 1970. While the wall clock is behind what was seen before, or has jumped ahead too far, time goes on by the steady clock, so it
+    /// never stands still.
     pub(crate) fn now_micros(&self) -> u64 {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latest = self.lock();
         let (wall, steady) = (self.source.wall_micros(), self.source.steady_micros());
-        latest.time =
-            if wall >= latest.time { wall } else { latest.time + steady.saturating_sub(latest.steady) };
-        latest.steady = steady;
+        let passed = steady.saturating_sub(latest.steady);
+        let (gone_on, expected) = (latest.time.saturating_add(passed), latest.wall.saturating_add(passed));
+        let then = if wall < latest.time {
+            Then::IsLater
+        } else if wall > gone_on.saturating_add(LEAP) {
+            Then::IsLeft
+        } else {
+            Then::Follows
+        };
+        if expected.abs_diff(wall) >= ASTRAY && latest.steps.len() < STEPS {
+            latest.steps.push(Step { from: expected, to: wall, then });
+        }
+        latest.time = if then == Then::Follows { wall } else { gone_on };
+        (latest.steady, latest.wall) = (steady, wall);
         latest.time
     }
 
@@ -75,46 +147,154 @@ impl Clock {
     pub(crate) fn now(&self) -> Millis {
         Millis::from_u64(self.now_micros() / 1000)
     }
+
+    /// Follows the wall clock however far it is ahead, and gives the time before and the time from now on.
+    pub(crate) fn accept(&self) -> (Millis, Millis) {
+        let before = self.now();
+        let mut latest = self.lock();
+        latest.time = latest.time.max(latest.wall);
+        (before, Millis::from_u64(latest.time / 1000))
+    }
+
+    /// Takes the steps that were seen since this was last called; the first of them, where there were many.
+    pub(crate) fn take_steps(&self) -> Vec<Step> {
+        std::mem::take(&mut self.lock().steps)
+    }
+
+    /// No code that can fail runs under this lock, so a poisoned one still holds whole numbers.
+    fn lock(&self) -> MutexGuard<'_, Latest> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A clock that stands where a test puts it.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct Manual {
+    wall: std::sync::atomic::AtomicU64,
+    steady: std::sync::atomic::AtomicU64,
+}
+
+#[cfg(test)]
+impl TimeSource for Manual {
+    fn wall_micros(&self) -> u64 {
+        self.wall.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn steady_micros(&self) -> u64 {
+        self.steady.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+impl Manual {
+    /// A clock at this moment.
+    pub(crate) fn at(wall: Millis) -> Self {
+        Self { wall: (wall.as_u64() * 1000).into(), steady: 0.into() }
+    }
+
+    /// So many milliseconds go by.
+    pub(crate) fn wait(&self, millis: u64) {
+        self.set(i64::try_from(millis).unwrap());
+        self.steady.fetch_add(millis * 1000, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// The wall clock is set by so many milliseconds.
+    pub(crate) fn set(&self, by: i64) {
+        let wall = self.wall_micros().saturating_add_signed(by * 1000);
+        self.wall.store(wall, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// The wall clock, in milliseconds.
+    pub(crate) fn wall(&self) -> u64 {
+        self.wall_micros() / 1000
+    }
+
+    /// The steady clock, in milliseconds.
+    pub(crate) fn steady(&self) -> u64 {
+        self.steady_micros() / 1000
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU64, Ordering};
 
-    #[derive(Debug, Default)]
-    struct Manual {
-        wall: AtomicU64,
-        steady: AtomicU64,
-    }
+    const HOUR: u64 = 3_600_000;
 
-    impl TimeSource for Manual {
-        fn wall_micros(&self) -> u64 {
-            self.wall.load(Ordering::Relaxed)
-        }
-
-        fn steady_micros(&self) -> u64 {
-            self.steady.load(Ordering::Relaxed)
-        }
+    fn clock(floor: u64) -> (Arc<Manual>, Clock) {
+        let source = Arc::new(Manual::at(Millis::from_u64(1_000)));
+        let clock = Clock::starting_at(source.clone(), floor * 1000, Duration::from_secs(35));
+        (source, clock)
     }
 
     #[test]
     fn g11_time_never_goes_back_and_never_stands_still() {
-        let source = Arc::new(Manual::default());
-        let set = |wall, steady| {
-            source.wall.store(wall, Ordering::Relaxed);
-            source.steady.store(steady, Ordering::Relaxed);
-        };
-        set(1_000, 10);
-        let clock = Clock::starting_at(source.clone(), 5_000);
-        assert_eq!(clock.now_micros(), 5_000, "the wall clock is behind what was stored");
-        set(1_001, 110);
-        assert_eq!(clock.now_micros(), 5_100);
-        set(9_000, 210);
-        assert_eq!(clock.now_micros(), 9_000, "the wall clock is ahead again and is followed");
-        set(2_000, 310);
-        assert_eq!(clock.now_micros(), 9_100, "stepped back");
-        set(2_000, 300);
-        assert_eq!(clock.now_micros(), 9_100);
+        let (source, clock) = clock(0);
+        assert_eq!(clock.now().as_u64(), 1_000);
+        source.wait(100);
+        assert_eq!(clock.now().as_u64(), 1_100);
+        source.set(8_000);
+        assert_eq!(clock.now().as_u64(), 9_100, "the wall clock is ahead and is followed");
+        source.set(-9_000);
+        assert_eq!(clock.now().as_u64(), 9_100, "stepped back");
+        source.wait(100);
+        assert_eq!(clock.now().as_u64(), 9_200, "and time goes on");
+        source.set(8_950);
+        assert_eq!(clock.now().as_u64(), 9_200, "not quite there");
+        source.wait(100);
+        assert_eq!(clock.now().as_u64(), 9_250, "and is followed again once it is");
+        let told: Vec<_> = clock.take_steps().iter().map(|step| (step.from / 1000, step.to / 1000)).collect();
+        assert_eq!(told, [(1_100, 9_100), (9_100, 100), (200, 9_150)]);
+        assert_eq!(clock.take_steps(), []);
+    }
+
+    #[test]
+    fn g11_a_start_behind_what_was_stored_repeats_no_moment() {
+        let (_, behind) = clock(5_000);
+        assert_eq!(behind.now().as_u64(), 40_000, "what may have gone by unwritten is not lived again");
+        assert_eq!(behind.take_steps().len(), 1);
+        let (_, ahead) = clock(900);
+        assert_eq!((ahead.now().as_u64(), ahead.take_steps().len()), (1_000, 0));
+    }
+
+    #[test]
+    fn a_leap_of_more_than_a_day_is_followed_only_once_it_is_accepted() {
+        let (source, clock) = clock(0);
+        source.set(i64::try_from(24 * HOUR).unwrap());
+        assert_eq!(clock.now().as_u64(), 1_000 + 24 * HOUR, "a day is followed");
+        source.set(i64::try_from(24 * HOUR + 1).unwrap());
+        source.wait(5_000);
+        assert_eq!(clock.now().as_u64(), 6_000 + 24 * HOUR, "more is not, and time goes on");
+        let steps = clock.take_steps();
+        assert_eq!(steps.iter().map(|step| step.then).collect::<Vec<_>>(), [Then::Follows, Then::IsLeft]);
+        assert!(steps[1].to_string().contains("ahead by 1day, to 1970-01-03T"), "{}", steps[1]);
+        assert!(clock.take_steps().is_empty(), "it is told once");
+        let (before, after) = clock.accept();
+        assert_eq!((before.as_u64(), after.as_u64()), (6_000 + 24 * HOUR, 6_001 + 48 * HOUR));
+        assert_eq!(clock.now(), after);
+        assert_eq!(clock.accept(), (after, after), "there is nothing to accept");
+        source.set(-i64::try_from(100 * HOUR / 3).unwrap());
+        assert_eq!(clock.now(), after, "what was accepted is not taken back");
+    }
+
+    #[test]
+    fn a_leap_that_is_taken_back_was_never_followed() {
+        let (source, clock) = clock(0);
+        source.set(i64::try_from(1_000 * HOUR).unwrap());
+        clock.now();
+        source.set(-i64::try_from(1_000 * HOUR).unwrap());
+        source.wait(10);
+        assert_eq!(clock.now().as_u64(), 1_010);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_all_the_time_fills_no_memory() {
+        let (source, clock) = clock(0);
+        for _ in 0..100 {
+            source.set(2_000);
+            clock.now();
+        }
+        assert_eq!(clock.take_steps().len(), STEPS);
     }
 }

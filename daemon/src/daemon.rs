@@ -125,7 +125,7 @@ impl Daemon {
         let floor = board::floor(store.stamp_mark(), board.visible(), parts.time.wall_micros());
         let keys = Arc::new(Keys::open(sealer, store.sealed_keys(), &parts.config.issuer, floor)?);
 
-        let clock = Arc::new(Clock::starting_at(parts.time, store.time_floor()));
+        let clock = Arc::new(Clock::starting_at(parts.time, store.time_floor(), SWEEP_EVERY + BEAT));
         let (alive, failed) = oneshot::channel();
         let policy = parts.config.policy();
         let (lifetimes, binding, key_policy) = (policy.lifetimes, policy.rotation.binding, policy.keys);
@@ -158,6 +158,7 @@ impl Daemon {
             touching: Mutex::new(HashSet::new()),
         });
         let lease = begin(&shared).await?;
+        shared.tell_of_steps().await;
         take_over(next, &shared).await?;
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -208,6 +209,7 @@ impl Daemon {
         for socket in &self.sockets {
             socket.remove();
         }
+        self.shared.tell_of_steps().await;
         self.shared.writer.close();
         let joined = tokio::task::spawn_blocking(|| self.writer.join()).await;
         self.lease.join();
@@ -421,6 +423,7 @@ async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
     let mut swept = shared.clock.now();
     while stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
         let now = shared.clock.now();
+        shared.tell_of_steps().await;
         shared.backup.let_go_of_old(now);
         shared.export.let_go_of_old(now);
         if now.since(swept) < SWEEP_EVERY && now.since(shared.writer.changed_at()) >= BUSY {
@@ -441,5 +444,7 @@ async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use hallpass_protocol::secret::Password;
 
 use crate::domain::account::User;
 use crate::domain::command::Command;
+use crate::domain::effect::Event;
 use crate::domain::policy::Permit;
 use crate::shared::{Shared, unreadable};
 use crate::store::Snapshot;
@@ -21,7 +22,8 @@ impl Shared {
     /// Begins an export, and writes down that somebody takes one, and whether hashes of passwords leave with it.
     pub(crate) async fn export_begin(&self, permit: Permit, with_hashes: bool) -> Answer<Export> {
         self.export.refuse_a_second(self.clock.now())?;
-        self.write(permit, Command::Export { with_hashes }).await?;
+        let hashes = if with_hashes { "with the hashes of passwords" } else { "without hashes of passwords" };
+        self.write(permit, Command::Tell(Event::UserExport, hashes.to_owned())).await?;
         let (id, snapshot) = (self.number()?, self.snapshot()?);
         let users = snapshot.counts().map_err(unreadable)?.users;
         self.export.hold(id, Users { snapshot, with_hashes }, self.clock.now())?;

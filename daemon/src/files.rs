@@ -79,6 +79,11 @@ impl Unfinished {
         Self(path.with_added_extension(format!("{}.part", std::process::id())))
     }
 
+    /// The same under a name of which there is one, for who holds a lock: what a process that was killed has left there is thrown away by the next.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     /// Where it lies.
     pub(crate) fn path(&self) -> &Path {
         &self.0

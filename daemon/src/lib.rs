@@ -28,6 +28,7 @@ mod restore;
 mod running;
 mod shared;
 mod store;
+mod timing;
 #[cfg(test)]
 mod vectors;
 

@@ -73,6 +73,8 @@ pub trait Admin {
     async fn export_page(request: ExportPlace) -> Answer<ExportPage>;
     /// Lets that state go.
     async fn export_end(id: u64) -> Answer<()>;
+    /// Has the daemon's time follow the wall clock, however far that has jumped ahead.
+    async fn clock_accept() -> Answer<ClockAccepted>;
 }
 
 /// How the daemon is doing.
@@ -348,6 +350,15 @@ pub struct ExportedUser {
     pub attributes: BTreeMap<String, String>,
     /// Whether they are kept from logging in.
     pub disabled: bool,
+}
+
+/// What became of a jump of the wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockAccepted {
+    /// The daemon's time before.
+    pub before: Millis,
+    /// Its time from then on; the same where there was nothing to accept.
+    pub now: Millis,
 }
 
 /// Which rows to copy next.

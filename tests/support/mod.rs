@@ -32,6 +32,7 @@ pub(crate) struct Daemon {
     dir: TempDir,
     args: Vec<String>,
     log_level: Option<&'static str>,
+    environment: Vec<(&'static str, String)>,
     child: Option<Child>,
 }
 
@@ -65,7 +66,7 @@ impl Daemon {
     async fn start_in(dir: TempDir, mut args: Vec<String>, log_level: Option<&'static str>) -> Self {
         let under = |name: &str| text(&dir.path().join(name));
         args.extend(["--state-dir".to_owned(), under("state"), "--runtime-dir".to_owned(), under("run")]);
-        let mut daemon = Self { dir, args, log_level, child: None };
+        let mut daemon = Self { dir, args, log_level, environment: Vec::new(), child: None };
         daemon.restart().await;
         daemon
     }
@@ -82,9 +83,15 @@ impl Daemon {
         if let Some(level) = self.log_level {
             command.env("HALLPASS_LOG", level);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(&self.args).stdin(Stdio::null()).stdout(output("stdout")).stderr(output("stderr"));
         self.child = Some(command.spawn().expect("hallpassd starts"));
         self.wait_until_it_answers().await;
+    }
+
+    /// Starts the daemon from now on with this in its environment too.
+    pub(crate) fn set(&mut self, name: &'static str, value: &Path) {
+        self.environment.push((name, text(value)));
     }
 
     async fn wait_until_it_answers(&mut self) {

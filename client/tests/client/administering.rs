@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use hallpass_client::admin::{
-    AddUser, AdminClient, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, Export, ExportPage,
-    ExportPlace, ImportReport, ImportUser, KeyInfo, NewMasterKey, Reseal, RevocationEntry, RevocationKey,
-    RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, AdminClient, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, ClockAccepted, Code,
+    Export, ExportPage, ExportPlace, ImportReport, ImportUser, KeyInfo, NewMasterKey, Reseal,
+    RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_client::{ErrorCode, Millis, Password, Refusal, Revoked, SessionId, SessionPage, Token, UserId};
 use hallpass_protocol::admin::Admin;
@@ -216,6 +216,11 @@ impl Admin for Administering {
 
     async fn backup_end(self, _: Context, _: u64) -> Answer<()> {
         self.0.play("backup_end").await
+    }
+
+    async fn clock_accept(self, _: Context) -> Answer<ClockAccepted> {
+        self.0.play("clock_accept").await?;
+        Ok(ClockAccepted { before: Millis::default(), now: Millis::default() })
     }
 
     async fn export_begin(self, _: Context, _: bool) -> Answer<Export> {

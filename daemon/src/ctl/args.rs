@@ -71,6 +71,9 @@ pub(super) enum Verb {
     /// Read the audit chain
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// See to the daemon's time
+    #[command(subcommand)]
+    Clock(ClockVerb),
     /// The same as `user export`
     #[command(hide = true, after_long_help = EXPORT_NOTES)]
     Export(ExportArgs),
@@ -116,6 +119,10 @@ Examples:
   printf '%s\\n' \"$T\" | hallpass revoke --token -
   hallpass revoke --user alice
   hallpass revoke --all --yes";
+
+const ACCEPT_NOTES: &str = "\
+A clock that jumps ahead by more than a day while the daemon runs is not followed: by mistake it
+would end every session, and time never goes back. Look at `date` first. A restart follows too.";
 
 const RESEAL_EXAMPLES: &str = "\
 Sessions and tokens go on. A copy of the database made before still opens with the old key,
@@ -396,6 +403,17 @@ pub(super) struct RotateArgs {
     /// Do not ask
     #[arg(long)]
     pub(super) yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ClockVerb {
+    /// Follow the system's clock after a jump ahead of more than a day; asks first
+    #[command(after_long_help = ACCEPT_NOTES)]
+    Accept {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -88,7 +88,7 @@ async fn fill(mut copy: Copy, backup: &Backup, admin: &AdminClient) -> Result<(C
 pub(super) fn failed(error: StoreError) -> Failure {
     match error {
         StoreError::InUse(why) => Refusal::because(ErrorCode::Unavailable, why).into(),
-        StoreError::Layout(why) | StoreError::Newer(why) => {
+        StoreError::Layout(why) | StoreError::Newer(why) | StoreError::Older { message: why, .. } => {
             Refusal::because(ErrorCode::InvalidRequest, why).into()
         }
         error => Failure::surprise(error),

@@ -9,9 +9,9 @@ use hallpass_protocol::limits::{AUDIT_PER_PAGE, REVOCATIONS_PER_PAGE};
 use hallpass_protocol::paths::admin_socket_beside;
 
 use super::args::{
-    AddArgs, AuditVerb, Cli, CodeArgs, ExportArgs, ImportArgs, KeyVerb, LoginArgs, NameArg, PasswdArgs,
-    RefreshArgs, RemoveArgs, ResealArgs, RetireArgs, RevocationVerb, RevokeArgs, RolesArgs, RotateArgs,
-    SessionVerb, UserVerb, Verb, VerifyArgs,
+    AddArgs, AuditVerb, Cli, ClockVerb, CodeArgs, ExportArgs, ImportArgs, KeyVerb, LoginArgs, NameArg,
+    PasswdArgs, RefreshArgs, RemoveArgs, ResealArgs, RetireArgs, RevocationVerb, RevokeArgs, RolesArgs,
+    RotateArgs, SessionVerb, UserVerb, Verb, VerifyArgs,
 };
 use super::backup;
 use super::check;
@@ -49,6 +49,7 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count.get(), after, &socket, out).await,
         Verb::Check(args) => check::run(args.file, &args.places, out),
         Verb::Restore(args) => restore::run(&args, out),
+        Verb::Clock(ClockVerb::Accept { yes }) => clock_accept(yes, &socket, out).await,
         Verb::Export(args) => user_export(args, &socket, out).await,
         Verb::Import(args) => user_import(args, &socket, out).await,
         Verb::Backup(args) => backup::run(&args.file, socket.admin().await?, out).await,
@@ -217,6 +218,13 @@ async fn key_retire(kid: String, yes: bool, socket: &Socket<'_>, out: &mut Out<'
     input::confirm(yes, "every access token that this key has signed ends", "retire")?;
     let keys = socket.admin().await?.key_retire(kid).await?;
     Ok(render::keys().page(out, &keys)?)
+}
+
+async fn clock_accept(yes: bool, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let consequence =
+        "the daemon's time follows the system's clock as it is now, and what is over by then ends";
+    input::confirm(yes, consequence, "accept")?;
+    Ok(out.clock(&socket.admin().await?.clock_accept().await?)?)
 }
 
 async fn key_reseal(args: ResealArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {

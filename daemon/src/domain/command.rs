@@ -8,7 +8,7 @@ use hallpass_protocol::time::Millis;
 use hallpass_protocol::token::MacKeyId;
 
 use super::account::{Change, CodeHash, Name, NewUser, PasswordHash, User};
-use super::effect::{Credential, ListedAt};
+use super::effect::{Credential, Event, ListedAt};
 use super::family::{AttemptHash, ContextTag, RotationPolicy};
 use super::keyset::{Key, KeyPolicy};
 use super::policy::Permit;
@@ -47,11 +47,8 @@ pub(crate) enum Command {
     Reopen,
     /// Writes down that somebody takes a copy of the database.
     Backup,
-    /// Writes down that somebody takes a list of all users.
-    Export {
-        /// With the hashes of their passwords.
-        with_hashes: bool,
-    },
+    /// Writes down something that changes nothing else.
+    Tell(Event, String),
     /// Brings a new key in.
     RotateKey {
         /// The key, sealed for the next place of its kind.

@@ -35,11 +35,7 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
         Command::Start => Decision::done(Event::Start, Outcome::Done),
         Command::Reopen => Decision::done(Event::Reopen, Outcome::Done),
         Command::Backup => Decision::done(Event::Backup, Outcome::Done),
-        Command::Export { with_hashes } => {
-            let hashes =
-                if *with_hashes { "with the hashes of passwords" } else { "without hashes of passwords" };
-            Decision::done(Event::UserExport, Outcome::Done).detail(hashes.to_owned())
-        }
+        Command::Tell(event, detail) => Decision::done(*event, Outcome::Done).detail(detail.clone()),
     }
 }
 

@@ -346,6 +346,10 @@ events! {
     Backup = "backup";
     /// A list of all users was begun.
     UserExport = "user.export";
+    /// The wall clock was set.
+    ClockStep = "clock.step";
+    /// The daemon's time follows the wall clock again, as an administrator wanted.
+    ClockAccept = "clock.accept";
 }
 
 impl Decision {

@@ -4,9 +4,12 @@ mod apply;
 mod chain;
 mod check;
 mod copy;
+#[cfg(test)]
+pub(crate) mod dump;
 mod facts;
 mod handle;
 mod medium;
+mod migrate;
 #[cfg(test)]
 mod model;
 mod open;
@@ -57,6 +60,14 @@ pub(crate) enum StoreError {
     /// A later version has made it.
     #[error("{0}")]
     Newer(String),
+    /// An earlier version has made it, or none.
+    #[error("{message}")]
+    Older {
+        /// Its schema.
+        found: u32,
+        /// What to say of it.
+        message: String,
+    },
     /// A file beside the database failed.
     #[error("{what}: {source}")]
     File {
@@ -76,7 +87,12 @@ impl StoreError {
             Self::Database(error) => {
                 matches!(error, Io(_) | PreviousIo | DatabaseClosed | LockPoisoned(_))
             }
-            Self::Row(_) | Self::Layout(_) | Self::InUse(_) | Self::Newer(_) | Self::File { .. } => false,
+            Self::Row(_)
+            | Self::Layout(_)
+            | Self::InUse(_)
+            | Self::Newer(_)
+            | Self::Older { .. }
+            | Self::File { .. } => false,
         }
     }
 

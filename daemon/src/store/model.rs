@@ -5,13 +5,14 @@
 //! nothing that was taken back verifies, no absolute end moves, no identifier comes twice, and the audit chain tells of it.
 
 mod commands;
-mod disk;
+pub(super) mod disk;
 mod driver;
 mod flips;
 pub(super) mod house;
 mod power;
 mod reference;
 mod seen;
+mod sweeps;
 
 use std::cell::RefCell;
 
@@ -158,7 +159,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn from_environment(name: &str, otherwise: u64) -> u64 {
+pub(super) fn from_environment(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().map_or(otherwise, |text| text.parse().unwrap())
 }
 

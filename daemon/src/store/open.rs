@@ -14,6 +14,7 @@ use super::StoreError;
 use super::copy::Copied;
 use super::handle::{Found, Handle};
 use super::medium::{InFile, Medium};
+use super::migrate::{STEPS, Step, migrate, steps_from};
 use super::records::{Anew, Identity, Mark, key_key};
 use super::restore::{Restorer, begin_anew};
 use super::rows::{Rows, identity};
@@ -59,11 +60,21 @@ impl Store {
     /// Opens the store in a directory that this user owns, or makes one there.
     ///
     /// `first_keys` is asked in the transaction that creates a database: a database without keys never exists. Under its name the database is whole
-    /// from the first moment; what a start that was killed has left under another is thrown away.
+    /// from the first moment; what a start that was killed has left under another is thrown away. One of an older schema is brought up to the present one.
     ///
     /// # Errors
     /// A directory or file that others could change, a store that another daemon has open, a file of a newer version, damage.
     pub(crate) fn open(
+        dir: &Path,
+        fresh: [u8; 48],
+        first_keys: impl FnMut(&[u8; 16], u16) -> Result<Vec<Key>, StoreError>,
+    ) -> Result<Self, StoreError> {
+        Self::open_by(&STEPS, dir, fresh, first_keys)
+    }
+
+    /// The same, with these steps from older schemas to the present one.
+    pub(super) fn open_by(
+        steps: &[Step],
         dir: &Path,
         fresh: [u8; 48],
         mut first_keys: impl FnMut(&[u8; 16], u16) -> Result<Vec<Key>, StoreError>,
@@ -81,8 +92,15 @@ impl Store {
             Ok(database) => read_identity(&database, &path).map(drop),
             Err(_) => Ok(()),
         });
-        looked.unwrap_or_else(|_| Err(broken(&path)))?;
-        let mut store = Self::on(Box::new(InFile(path)), created, Some(lock))?;
+        let on = || Self::on(Box::new(InFile(path.clone())), created, None);
+        let opened = match looked.unwrap_or_else(|_| Err(broken(&path))).and_then(|()| on()) {
+            Err(StoreError::Older { found, message }) => {
+                let missing = steps_from(found, steps).ok_or(StoreError::Older { found, message })?;
+                migrate(&path, found, missing).and_then(|()| on())?
+            }
+            opened => opened?,
+        };
+        let mut store = Self { _lock: Some(lock), ..opened };
         store.settle(dir, first_keys)?;
         Ok(store)
     }
@@ -142,6 +160,12 @@ impl Store {
         let path = self.handle.medium().path();
         let what = || format!("cannot look at {}", path.display());
         Ok(path.metadata().map_err(StoreError::file(what()))?.len())
+    }
+
+    /// The open database, for tests that put something into it by themselves.
+    #[cfg(test)]
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// One consistent state, as of now.
@@ -327,32 +351,38 @@ pub(super) fn broken(path: &Path) -> StoreError {
     ))
 }
 
-/// What the file says of itself.
-pub(super) fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Identity, StoreError> {
-    let txn = database.begin_read()?;
-    let meta = match txn.open_table(Table::Meta.definition()) {
-        Ok(meta) => Some(meta),
+/// The number of a file's schema, 0 where it has none.
+pub(super) fn schema(database: &impl ReadableDatabase, path: &Path) -> Result<u32, StoreError> {
+    let found = match database.begin_read()?.open_table(Table::Meta.definition()) {
+        Ok(meta) => {
+            meta.get(META_SCHEMA)?.and_then(|row| row.value().try_into().ok().map(u32::from_be_bytes))
+        }
         Err(TableError::TableDoesNotExist(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    let read = |key| meta.as_ref().map(|meta| meta.get(key)).transpose().map(Option::flatten);
-    let schema = read(META_SCHEMA)?.and_then(|row| row.value().try_into().ok().map(u32::from_be_bytes));
-    match schema {
-        Some(SCHEMA) => {}
-        Some(newer) if newer > SCHEMA => {
-            return Err(StoreError::Newer(format!(
-                "{} has schema {newer} and this hallpassd knows {SCHEMA}; it was left as it is; install the newer hallpassd",
-                path.display()
-            )));
-        }
-        _ => {
-            return Err(StoreError::Layout(format!(
-                "{} is not a Hallpass database; move it away or restore a backup",
-                path.display()
-            )));
-        }
+    match found {
+        Some(newer) if newer > SCHEMA => Err(StoreError::Newer(format!(
+            "{} has schema {newer} and this hallpassd knows {SCHEMA}; it was left as it is; install the newer hallpassd",
+            path.display()
+        ))),
+        found => Ok(found.unwrap_or_default()),
     }
-    let identity = read(META_IDENTITY)?.and_then(|row| identity(row.value()));
+}
+
+/// What the file says of itself.
+pub(super) fn read_identity(database: &impl ReadableDatabase, path: &Path) -> Result<Identity, StoreError> {
+    let (found, name) = (schema(database, path)?, path.display());
+    if found != SCHEMA {
+        let message = match found {
+            0 => format!("{name} is not a Hallpass database; move it away or restore a backup"),
+            _ => format!(
+                "{name} has schema {found} and this hallpassd knows {SCHEMA}, to which it is brought up when one starts on it"
+            ),
+        };
+        return Err(StoreError::Older { found, message });
+    }
+    let meta = database.begin_read()?.open_table(Table::Meta.definition())?;
+    let identity = meta.get(META_IDENTITY)?.and_then(|row| identity(row.value()));
     identity.ok_or_else(|| super::schema::bad_row(Table::Meta, META_IDENTITY).into())
 }
 

@@ -11,6 +11,9 @@ pub(super) const LANE: usize = 4096;
 /// Most of them that belong to one caller.
 pub(super) const SHARE: usize = LANE / 4;
 
+/// The part of a batch that is for work without hurry, where some waits: one in so many.
+const NORMAL_SHARE: usize = 4;
+
 /// Why a job was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Full {
@@ -74,8 +77,11 @@ impl<J> Queue<J> {
         let mut lanes = self.lock();
         loop {
             let mut jobs = Vec::new();
+            // A flood of urgent work goes first and still leaves room for the rest: revocations are an app's to ask for as well.
+            let urgent = most - most / NORMAL_SHARE;
+            jobs.extend(std::iter::from_fn(|| lanes.urgent.pop()).take(urgent));
             while jobs.len() < most {
-                let Some(job) = lanes.urgent.pop().or_else(|| lanes.normal.pop()) else { break };
+                let Some(job) = lanes.normal.pop().or_else(|| lanes.urgent.pop()) else { break };
                 jobs.push(job);
             }
             if !jobs.is_empty() || lanes.closed {
@@ -180,6 +186,29 @@ mod tests {
         assert_eq!(queue.push("flood", false, 0), Err(Full::Busy));
         assert_eq!(queue.push("other", false, 0), Ok(()));
         assert_eq!(queue.push("flood", true, 0), Ok(()), "its revocations have another lane");
+    }
+
+    #[test]
+    fn a_flood_of_one_caller_delays_nobody_else_by_more_than_a_batch() {
+        const BATCH: usize = 256;
+        let queue = Queue::new();
+        for urgent in [false, true] {
+            for job in 0..SHARE {
+                queue.push("flood", urgent, job).unwrap();
+            }
+        }
+        queue.push("admin", true, 7_000).unwrap();
+        queue.push("other", false, 8_000).unwrap();
+        let batch = queue.take(BATCH);
+        assert_eq!(batch.len(), BATCH);
+        assert!(batch.contains(&7_000) && batch.contains(&8_000), "{batch:?}");
+        assert_eq!(batch[1], 7_000, "what is urgent goes first");
+        // Whatever the flood adds meanwhile, whoever comes next is in the next batch.
+        for urgent in [false, true] {
+            while queue.push("flood", urgent, 0).is_ok() {}
+        }
+        queue.push("third", false, 9_000).unwrap();
+        assert!(queue.take(BATCH).contains(&9_000));
     }
 
     #[test]

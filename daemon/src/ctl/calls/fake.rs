@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use hallpass_protocol::admin::{
-    AddUser, Admin, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, Export, ExportPage,
-    ExportPlace, ExportedUser, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey,
-    RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, Admin, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, ClockAccepted, Code, Export,
+    ExportPage, ExportPlace, ExportedUser, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry,
+    RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, Context, Revoked, SessionInfo, SessionKind, SessionPage};
 use hallpass_protocol::codec::{End, WireCodec};
@@ -247,6 +247,11 @@ impl Admin for Asked {
     async fn backup_end(self, _: Call, id: u64) -> Answer<()> {
         self.note(format!("backup_end {id}"));
         Ok(())
+    }
+
+    async fn clock_accept(self, _: Call) -> Answer<ClockAccepted> {
+        self.note("clock_accept");
+        Ok(ClockAccepted { before: Millis::default(), now: Millis::from_u64(1_700_000_000_000) })
     }
 
     async fn export_begin(self, _: Call, with_hashes: bool) -> Answer<Export> {

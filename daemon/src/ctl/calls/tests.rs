@@ -49,6 +49,7 @@ async fn each_command_asks_the_admin_service_for_what_it_says() {
         ("key retire Zm9v --yes", "key_retire Zm9v", "KIND"),
         ("key retire --yes -Zm9v", "key_retire -Zm9v", "KIND"),
         ("revoke --yes --key -Zm9v", "key_retire -Zm9v", "KIND"),
+        ("clock accept --yes", "clock_accept", "The daemon's time is 2023-11-14T22:13:20Z now, 53years"),
         ("key reseal", "key_reseal None", "lies in /somewhere/master.key"),
     ] {
         let (outcome, calls) = run(&fake, line).await;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use hallpass_protocol::admin::{AuditEntry, Code, KeyInfo, Reseal, RevocationEntry, Status, UserInfo};
+use hallpass_protocol::admin::{
+    AuditEntry, ClockAccepted, Code, KeyInfo, Reseal, RevocationEntry, Status, UserInfo,
+};
 use hallpass_protocol::auth::{Grant, GrantedTokens, Identity, Revoked, SessionInfo};
 use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::secret::Token;
@@ -80,6 +82,18 @@ impl<'a> From<&'a UserInfo> for UserView<'a> {
             has_password: user.has_password,
             created: user.created.as_secs(),
         }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ClockView {
+    before: u64,
+    now: u64,
+}
+
+impl From<&ClockAccepted> for ClockView {
+    fn from(accepted: &ClockAccepted) -> Self {
+        Self { before: accepted.before.as_secs(), now: accepted.now.as_secs() }
     }
 }
 

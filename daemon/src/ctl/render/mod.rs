@@ -6,15 +6,18 @@ pub(super) mod text;
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::time::Duration;
 
-use hallpass_client::admin::{AuditEntry, Code, KeyInfo, Reseal, RevocationEntry, Status, UserInfo};
+use hallpass_client::admin::{
+    AuditEntry, ClockAccepted, Code, KeyInfo, Reseal, RevocationEntry, Status, UserInfo,
+};
 use hallpass_protocol::auth::{Grant, GrantedTokens, Identity, Revoked, SessionInfo};
 use hallpass_protocol::time::Millis;
 use serde::Serialize;
 
 use super::failure::Fault;
 use json::{
-    AuditView, CodeView, ErrorView, GrantView, IdentityView, KeyView, ResealView, RevocationView,
+    AuditView, ClockView, CodeView, ErrorView, GrantView, IdentityView, KeyView, ResealView, RevocationView,
     RevokedView, SessionView, StatusView, UserView,
 };
 use table::{Column, Table, block};
@@ -38,7 +41,7 @@ impl Out<'_> {
             return self.object(&ErrorView { error: fault });
         }
         let wait = fault.retry_after_ms.filter(|&ms| ms > 0).map_or_else(String::new, |ms| {
-            format!(", wait {}", humantime::format_duration(std::time::Duration::from_millis(ms)))
+            format!(", wait {}", humantime::format_duration(Duration::from_millis(ms)))
         });
         writeln!(aside, "hallpass: {} ({}{wait})", neutral(&fault.message), fault.code)
     }
@@ -167,6 +170,21 @@ impl Out<'_> {
             0 => writeln!(self.to, "No session ended: there was none alive."),
             1 => writeln!(self.to, "1 session ended."),
             count => writeln!(self.to, "{count} sessions ended."),
+        }
+    }
+
+    /// What became of a jump of the clock.
+    pub(super) fn clock(&mut self, accepted: &ClockAccepted) -> io::Result<()> {
+        if self.json {
+            return self.object(&ClockView::from(accepted));
+        }
+        let now = moment(accepted.now);
+        if accepted.before == accepted.now {
+            writeln!(self.to, "There was nothing to accept: the daemon's time is {now}.")
+        } else {
+            let ahead = Duration::from_secs(accepted.now.since(accepted.before).as_secs());
+            let ahead = humantime::format_duration(ahead);
+            writeln!(self.to, "The daemon's time is {now} now, {ahead} later than it was.")
         }
     }
 

@@ -18,10 +18,10 @@ const SECTOR: usize = 512;
 
 /// Chance that comes the same again from the same seed.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(pub(super) u64);
+pub(in crate::store) struct Dice(pub(in crate::store) u64);
 
 impl Dice {
-    pub(super) fn next(&mut self) -> u64 {
+    pub(in crate::store) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,19 +29,19 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(in crate::store) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
     /// Whether something happens that happens so many times in a hundred.
-    pub(super) fn percent(&mut self, chance: u64) -> bool {
+    pub(in crate::store) fn percent(&mut self, chance: u64) -> bool {
         self.below(100) < chance
     }
 }
 
 /// What happens to the disk, counted in operations that change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trap {
+pub(in crate::store) enum Trap {
     /// The power is cut in this operation.
     Cut(u64),
     /// This operation and so many in all fail with an error of the system, reads among them where it is one of reading.
@@ -69,11 +69,11 @@ struct Platter {
 
 /// The disk; clones are the same one.
 #[derive(Debug, Clone)]
-pub(super) struct Disk(Arc<Mutex<Platter>>);
+pub(in crate::store) struct Disk(Arc<Mutex<Platter>>);
 
 impl Disk {
     /// A disk with this on it.
-    pub(super) fn with(image: Vec<u8>, trap: Option<Trap>, dice: Dice) -> Self {
+    pub(in crate::store) fn with(image: Vec<u8>, trap: Option<Trap>, dice: Dice) -> Self {
         let (seen, unsynced) = (image.clone(), Vec::new());
         Self(Arc::new(Mutex::new(Platter {
             durable: image,
@@ -88,22 +88,22 @@ impl Disk {
     }
 
     /// Cuts the power, if it is not cut yet.
-    pub(super) fn cut(&self) {
+    pub(in crate::store) fn cut(&self) {
         self.lock().cut();
     }
 
     /// Whether the power is cut.
-    pub(super) fn is_dark(&self) -> bool {
+    pub(in crate::store) fn is_dark(&self) -> bool {
         self.lock().dark
     }
 
     /// How many operations have failed.
-    pub(super) fn failures(&self) -> u64 {
+    pub(in crate::store) fn failures(&self) -> u64 {
         self.lock().failures
     }
 
     /// What is on it for certain.
-    pub(super) fn image(&self) -> Vec<u8> {
+    pub(in crate::store) fn image(&self) -> Vec<u8> {
         self.lock().durable.clone()
     }
 

@@ -15,12 +15,13 @@ use proptest::strategy::{Strategy, ValueTree};
 use super::commands::{asked, shown};
 use super::disk::{Dice, Disk};
 use super::driver::Driver;
-use super::house::{House, Manual};
+use super::house::House;
 use super::power::{new_image, runner};
 use super::{Change, Op, from_environment, op};
+use crate::clock::Manual;
 use crate::domain::check::{Found, Shown, verify};
 use crate::domain::command::{Command, Fresh};
-use crate::domain::fixture::permit;
+use crate::domain::fixture::{self, permit};
 use crate::domain::policy::admit_daemon;
 
 /// Commands that make the database.
@@ -135,7 +136,7 @@ fn write(house: &House, known: &[Known]) {
 fn a_flipped_bit_leads_to_a_refusal_or_to_a_bad_row_or_to_nothing() {
     let flips = from_environment("HALLPASS_FLIPS", 150);
     let seed = from_environment("HALLPASS_POWER_SEED", 1);
-    let time = Arc::new(Manual::new());
+    let time = Arc::new(Manual::at(fixture::START));
     let (image, known) = made(seed, &time);
     assert!(known.iter().any(|known| known.accepted) && known.iter().any(|known| !known.accepted));
     let (mut dice, mut tally) = (Dice(seed), Tally::default());

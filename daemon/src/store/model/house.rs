@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use hallpass_protocol::error::Refusal;
 use hallpass_protocol::time::{Millis, Stamp};
@@ -11,7 +10,7 @@ use tempfile::TempDir;
 
 use super::disk::Disk;
 use super::reference::{ABSOLUTE, IDLE, MAX_SESSIONS, Ms, WINDOW};
-use crate::clock::{Clock, TimeSource};
+use crate::clock::{Clock, Manual};
 use crate::domain::command::{Command, Fresh, Policy, WhenFull};
 use crate::domain::effect::Outcome;
 use crate::domain::fixture;
@@ -19,48 +18,6 @@ use crate::domain::keyset::{Key, KeyKind, KeyState, Sealed};
 use crate::domain::policy::Permit;
 use crate::store::records::Record;
 use crate::store::{Audience, AuditRecord, Committed, Store, StoreError, Writer, WriterThread};
-
-/// A clock that stands where it was put, in microseconds.
-#[derive(Debug)]
-pub(in crate::store) struct Manual {
-    wall: AtomicU64,
-    steady: AtomicU64,
-}
-
-impl TimeSource for Manual {
-    fn wall_micros(&self) -> u64 {
-        self.wall.load(Ordering::Relaxed)
-    }
-
-    fn steady_micros(&self) -> u64 {
-        self.steady.load(Ordering::Relaxed)
-    }
-}
-
-impl Manual {
-    pub(in crate::store) fn new() -> Self {
-        let wall = AtomicU64::new(fixture::START.as_u64() * 1000);
-        Self { wall, steady: AtomicU64::new(0) }
-    }
-
-    pub(super) fn wait(&self, millis: Ms) {
-        self.wall.fetch_add(millis * 1000, Ordering::Relaxed);
-        self.steady.fetch_add(millis * 1000, Ordering::Relaxed);
-    }
-
-    pub(super) fn set(&self, by: i64) {
-        let wall = self.wall_micros().saturating_add_signed(by * 1000);
-        self.wall.store(wall, Ordering::Relaxed);
-    }
-
-    pub(super) fn wall(&self) -> Ms {
-        self.wall_micros() / 1000
-    }
-
-    pub(super) fn steady(&self) -> Ms {
-        self.steady_micros() / 1000
-    }
-}
 
 /// Whoever acts on what was committed is not here.
 struct Nobody;
@@ -113,8 +70,12 @@ fn place() -> PathBuf {
 
 impl House {
     pub(super) fn new() -> Self {
-        let dir = tempfile::tempdir_in(place()).unwrap();
-        let mut house = Self::at(Place::Dir(dir), Arc::new(Manual::new()));
+        Self::in_dir(tempfile::tempdir_in(place()).unwrap())
+    }
+
+    /// A house in this directory, on the disk that it lies on.
+    pub(super) fn in_dir(dir: TempDir) -> Self {
+        let mut house = Self::at(Place::Dir(dir), Arc::new(Manual::at(fixture::START)));
         house.start();
         house
     }
@@ -154,7 +115,7 @@ impl House {
             Place::Disk(disk) => Store::on(Box::new(disk.clone()), false, None)?,
         };
         let floor = store.time_floor();
-        let clock = Arc::new(Clock::starting_at(self.time.clone(), floor));
+        let clock = Arc::new(Clock::starting_at(self.time.clone(), floor, std::time::Duration::ZERO));
         let (stopped, _) = tokio::sync::oneshot::channel();
         let (writer, thread) =
             store.start_writer(clock.clone(), policy(), store.stamp_mark(), Arc::new(Nobody), stopped)?;

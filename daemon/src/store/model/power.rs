@@ -14,9 +14,11 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 
 use super::disk::{Dice, Disk, Trap};
 use super::driver::{Driver, Saved};
-use super::house::{House, Manual, keys};
+use super::house::{House, keys};
 use super::seen::{Checked, Seen, holds, same};
 use super::{Op, from_environment, op};
+use crate::clock::Manual;
+use crate::domain::fixture;
 use crate::store::medium::builder;
 use crate::store::open::initialise;
 use crate::store::rows::RawRow;
@@ -88,7 +90,7 @@ struct Life {
 
 impl Life {
     fn new(seed: u64) -> (Self, Vec<u8>) {
-        let time = Arc::new(Manual::new());
+        let time = Arc::new(Manual::at(fixture::START));
         let mut driver = Driver::on(new_image(), Arc::clone(&time));
         let image = driver.close();
         driver.submitted();

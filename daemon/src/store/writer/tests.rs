@@ -7,9 +7,10 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::caller::daemon_itself;
+use crate::clock::Manual;
 use crate::domain::fixture;
 use crate::store::Store;
-use crate::store::model::house::{Manual, keys};
+use crate::store::model::house::keys;
 
 /// Fails where a commit is on disk already.
 #[derive(Default)]
@@ -36,7 +37,7 @@ impl Audience for Faulty {
 fn nobody_hears_of_a_fault_before_the_board_is_closed() {
     let dir = TempDir::new().unwrap();
     let store = Store::open(&dir.path().join("state"), [7; 48], |_, _| Ok(keys())).unwrap();
-    let clock = Arc::new(Clock::starting_at(Arc::new(Manual::new()), 0));
+    let clock = Arc::new(Clock::starting_at(Arc::new(Manual::at(fixture::START)), 0, Duration::ZERO));
     let (audience, (stopped, _)) = (Arc::new(Faulty::default()), oneshot::channel());
     let (writer, thread) =
         store.start_writer(clock, fixture::policy(), Stamp(1), audience.clone(), stopped).unwrap();

@@ -7,6 +7,7 @@ use hallpass_protocol::id::SessionId;
 use hallpass_protocol::time::Millis;
 
 use super::Driver;
+use crate::clock::Manual;
 use crate::domain::command::Command;
 use crate::domain::fixture;
 use crate::domain::keyset::{self, KeyKind};
@@ -16,7 +17,7 @@ use crate::store::Snapshot;
 use crate::store::model::Op;
 use crate::store::model::commands::{admin, code};
 use crate::store::model::disk::{Dice, Disk};
-use crate::store::model::house::{House, Manual, Submitted, key};
+use crate::store::model::house::{House, Submitted, key};
 use crate::store::model::reference::{Ms, Reference};
 use crate::store::model::seen::{Checked, same};
 
