@@ -8,7 +8,7 @@ mod support;
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -32,7 +32,7 @@ struct Clocked {
 }
 
 impl Clocked {
-    async fn start(library: &PathBuf) -> Self {
+    async fn start(library: &Path) -> Self {
         let mut daemon = Daemon::with_settings(SETTINGS).await;
         daemon.stop().await;
         let file = daemon.dir().join("clock");
