@@ -2,6 +2,8 @@
 
 mod apps;
 mod check;
+mod log;
+mod reload;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -12,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub(crate) use self::apps::{AdminConfig, AppConfig};
+pub(crate) use self::log::{LogConfig, LogFormat};
 pub(crate) use self::sections::{
     BoardConfig, KeysConfig, LifetimesConfig, LimitsConfig, PasswordsConfig, RefreshConfig, SessionsConfig,
 };
@@ -59,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) board: BoardConfig,
     /// How much callers may take up.
     pub(crate) limits: LimitsConfig,
+    /// How much is logged.
+    pub(crate) log: LogConfig,
     /// Who administers.
     pub(crate) admin: AdminConfig,
     /// The apps.
@@ -79,6 +84,7 @@ impl Default for Config {
             keys: KeysConfig::default(),
             board: BoardConfig::default(),
             limits: LimitsConfig::default(),
+            log: LogConfig::default(),
             admin: AdminConfig::default(),
             app: Vec::new(),
         }

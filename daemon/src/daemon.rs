@@ -1,36 +1,36 @@
 //! Starting and stopping, each in its one right order. Nothing else.
 
+mod door;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hallpass_protocol::admin::Admin;
-use hallpass_protocol::auth::Auth;
 use hallpass_protocol::error::Refusal;
-use hallpass_protocol::hello::{self, Service, Status};
-use hallpass_protocol::limits::{ADMIN_FRAME, AUTH_FRAME, HELLO_DEADLINE};
+use hallpass_protocol::hello::Service;
 use hallpass_protocol::paths::{ADMIN_SOCKET, AUTH_SOCKET};
 use hallpass_protocol::time::{Millis, Stamp};
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin_service::AdminService;
-use crate::auth_service::AuthService;
+use self::door::Door;
 use crate::board::{self, Board, BoardError, LeaseThread};
-use crate::caller::{Callers, Peer, daemon_itself};
+use crate::caller::{Callers, daemon_itself};
 use crate::clock::{Clock, TimeSource};
 use crate::config::{Config, ConfigError};
-use crate::connection;
 use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
 use crate::domain::reseal::Master;
 use crate::entropy::{Entropy, NoEntropy, RandomSource};
 use crate::held::Place;
+use crate::jwks::JwksFile;
 use crate::keys::{KeyError, Keys, MasterKey, Sealer, first_generation};
-use crate::listener::{Bound, ListenError, Places, accept, own_directory};
+use crate::listener::{Bound, ListenError, Places, own_directory};
+use crate::live::{Live, Policies};
 use crate::passed::{Passed, or_bound};
 use crate::password::Hasher;
 use crate::publish::Publisher;
@@ -117,7 +117,7 @@ impl Daemon {
     /// Starts to serve: locks, keys, time, the writer, and the sockets last, when everything behind them is ready.
     pub(crate) async fn start(parts: Parts, passed: Passed) -> Result<Self, DaemonError> {
         let entropy = Entropy::new(Arc::clone(&parts.random));
-        let callers = Arc::new(Callers::new(&parts.config.app, &parts.config.admin.uids)?);
+        let callers = Callers::new(&parts.config.app, &parts.config.admin.uids)?;
         let created = Millis::from_u64(parts.time.wall_micros() / 1000);
         let Opened { store, sealer, next, master_file, made_master_key } =
             open(&parts.state_dir, parts.master_key.clone(), created, &entropy)?;
@@ -127,11 +127,19 @@ impl Daemon {
 
         let clock = Arc::new(Clock::starting_at(parts.time, store.time_floor()));
         let (alive, failed) = oneshot::channel();
-        let policy = parts.config.policy();
-        let (lifetimes, binding, key_policy) = (policy.lifetimes, policy.rotation.binding, policy.keys);
-        let publisher = Publisher { keys: Arc::clone(&keys), board: Arc::clone(&board) };
-        let (writer, thread) =
-            store.start_writer(Arc::clone(&clock), policy, floor, Arc::new(publisher), alive)?;
+        let policies = Policies::from(parts.config.policy());
+        let publisher = Arc::new(Publisher {
+            keys: Arc::clone(&keys),
+            board: Arc::clone(&board),
+            jwks: JwksFile::in_dir(&parts.runtime_dir),
+        });
+        let (writer, thread) = store.start_writer(
+            Arc::clone(&clock),
+            policies.clone(),
+            floor,
+            Arc::clone(&publisher) as _,
+            alive,
+        )?;
         let hasher = Hasher::new(parts.config.password_policy()?, entropy.clone())
             .map_err(|refusal| DaemonError::Other(format!("cannot hash passwords: {refusal}")))?;
         let limits = parts.config.limits;
@@ -144,12 +152,10 @@ impl Daemon {
             hasher,
             clock,
             entropy,
-            callers: Arc::clone(&callers),
+            live: Live::new(policies, callers),
             places: Places::new(limits.connections, limits.connections_per_uid),
             issuer: parts.config.issuer,
-            lifetimes,
-            binding,
-            key_policy,
+            publisher,
             state_dir: parts.state_dir,
             master_file,
             resealing: tokio::sync::Mutex::default(),
@@ -165,7 +171,7 @@ impl Daemon {
             or_bound(passed.auth, &parts.runtime_dir.join(AUTH_SOCKET), parts.auth_mode)?;
         let (admin, admin_socket) = or_bound(passed.admin, &parts.runtime_dir.join(ADMIN_SOCKET), 0o600)?;
         let sockets = [auth_socket, admin_socket];
-        let door = Door { shared: Arc::clone(&shared), callers, stop: stop.clone(), tasks: tasks.clone() };
+        let door = Door { shared: Arc::clone(&shared), stop: stop.clone(), tasks: tasks.clone() };
         tasks.spawn(door.clone().keep(auth, Service::Auth));
         tasks.spawn(door.keep(admin, Service::Admin));
         tasks.spawn(sweep_from_time_to_time(Arc::clone(&shared), stop.clone()));
@@ -185,6 +191,14 @@ impl Daemon {
     /// The master key that this start made, if it made one.
     pub(crate) fn made_master_key(&self) -> Option<&Path> {
         self.made_master_key.as_deref()
+    }
+
+    /// Goes by another configuration from now on, as far as that can be done in a running daemon. What an app holds is asked about again.
+    pub(crate) async fn reload(&self, config: &Config) -> Result<(), DaemonError> {
+        let callers = Callers::new(&config.app, &config.admin.uids)?;
+        self.shared.places.resize(config.limits.connections, config.limits.connections_per_uid);
+        self.shared.live.exchange(config.policy(), callers);
+        self.shared.write(daemon_itself(), Command::Reload).await.map(|_| ()).map_err(unwritten)
     }
 
     /// How often the writer has begun or ended something, and whether it has nothing to do.
@@ -245,6 +259,7 @@ async fn begin(shared: &Arc<Shared>) -> Result<LeaseThread, DaemonError> {
     }
     let started = shared.write(daemon_itself(), Command::Start).await;
     started.map_err(unwritten)?;
+    shared.publisher.jwks.put(&shared.keys.ring().published().jwks);
     shared.board.open(shared.writer.life(), shared.keys.ring().published().version, shared.clock.now());
     LeaseThread::start(Arc::clone(&shared.board), Arc::clone(&shared.clock))
         .map_err(|error| DaemonError::Other(format!("cannot start the thread of the lease: {error}")))
@@ -340,82 +355,6 @@ fn opening(found: Sealer, master: &Master, path: &Path) -> Result<(Sealer, Optio
     })
 }
 
-/// What stands between a socket and a service.
-#[derive(Clone)]
-struct Door {
-    shared: Arc<Shared>,
-    callers: Arc<Callers>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
-impl Door {
-    /// Lets connections in until the daemon stops.
-    async fn keep(self, listener: UnixListener, service: Service) {
-        while let Some(stream) = self.stop.run_until_cancelled(accept(&listener)).await {
-            self.tasks.spawn(self.clone().meet(stream, service));
-        }
-    }
-
-    /// Finds out who called and serves them, or says why not.
-    async fn meet(self, mut stream: UnixStream, service: Service) {
-        let Ok(peer) = Peer::of(&stream) else { return };
-        let Some(_place) = self.shared.places.take(peer.uid()) else {
-            return send_away(
-                &mut stream,
-                Status::Busy,
-                "the daemon has as many connections as it may; close some or try again shortly",
-            )
-            .await;
-        };
-        let caller = match service {
-            Service::Auth => self.callers.app(peer),
-            Service::Admin => self.callers.admin(peer),
-        };
-        let Some(caller) = caller else {
-            tracing::warn!(
-                uid = peer.uid(),
-                ?service,
-                "a caller who is not in the configuration was sent away"
-            );
-            return send_away(&mut stream, Status::Forbidden, &stranger(peer.uid(), service)).await;
-        };
-        if let Err(error) = hello::receive(&mut stream, service, HELLO_DEADLINE).await {
-            return tracing::debug!(%error, "a connection ended at its hello");
-        }
-        match service {
-            Service::Auth => {
-                let service = AuthService::new(self.shared, caller);
-                let at_once = |request: &_| service.answer_at_once(request);
-                connection::serve(stream, AUTH_FRAME, service.clone().serve(), at_once, self.stop).await;
-            }
-            Service::Admin => {
-                let service = AdminService::new(self.shared, caller).serve();
-                // No administrator's call is frequent enough to be worth answering in place.
-                connection::serve(stream, ADMIN_FRAME, service, |_| None, self.stop).await;
-            }
-        }
-    }
-}
-
-async fn send_away(stream: &mut UnixStream, status: Status, sentence: &str) {
-    // A caller who does not wait for the sentence does not need it.
-    let _ = tokio::time::timeout(HELLO_DEADLINE, hello::send_away(stream, status, sentence)).await;
-}
-
-fn stranger(uid: u32, service: Service) -> String {
-    match service {
-        Service::Auth => format!(
-            "user id {uid} belongs to no app that the daemon knows; name it in an [[app]] of hallpass.toml and restart hallpassd"
-        ),
-        Service::Admin => {
-            format!(
-                "user id {uid} is not an administrator; add it to admin.uids in hallpass.toml and restart hallpassd, or call as one that is"
-            )
-        }
-    }
-}
-
 /// Sweeps sessions that are over, a few at a time, so that nobody waits long behind a sweep.
 async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
     let mut swept = shared.clock.now();
@@ -440,6 +379,3 @@ async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

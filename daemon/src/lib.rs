@@ -17,9 +17,14 @@ mod export;
 mod files;
 mod held;
 mod hex;
+mod jwks;
 mod keys;
 mod listener;
+mod live;
+mod log;
 mod notify;
+#[cfg(test)]
+mod pages;
 mod passed;
 mod password;
 mod publish;

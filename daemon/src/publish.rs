@@ -1,4 +1,4 @@
-//! What a commit has changed reaches those who act on it without reading the store: the key ring, and through the board every process on the host.
+//! What a commit has changed reaches those who act on it without reading the store: the key ring, the file of public keys, and through the board every process on the host.
 
 use std::sync::Arc;
 
@@ -6,20 +6,23 @@ use hallpass_protocol::time::{Millis, Stamp};
 
 use crate::board::Board;
 use crate::domain::keyset::Key;
+use crate::jwks::JwksFile;
 use crate::keys::Keys;
 use crate::store::{Audience, Committed};
 
-/// Both of them.
+/// All of them.
 pub(crate) struct Publisher {
     pub(crate) keys: Arc<Keys>,
     pub(crate) board: Arc<Board>,
+    pub(crate) jwks: JwksFile,
 }
 
 impl Audience for Publisher {
-    /// The ring first: whoever fetches keys because the board has a new version gets those of that version.
+    /// Ring and file first: whoever fetches keys because the board has a new version gets those of that version.
     fn committed(&self, committed: &Committed) {
         let version = committed.keys.as_ref().map(|keys| {
             self.keys.replace(keys, committed.upto);
+            self.jwks.put(&self.keys.ring().published().jwks);
             committed.upto
         });
         self.board.publish(&committed.raises, version, committed.upto);
@@ -34,6 +37,7 @@ impl Audience for Publisher {
     }
 
     fn healed(&self, life: Stamp, now: Millis) {
+        self.jwks.put(&self.keys.ring().published().jwks);
         self.board.open(life, self.keys.ring().published().version, now);
     }
 }

@@ -68,7 +68,7 @@ impl AuthService {
             None => None,
         };
         let found = snapshot.found(shown.session()).map_err(unreadable)?;
-        let binding = self.shared.binding;
+        let binding = self.shared.live.policy().rotation.binding;
         let asked = Asked { permit, shown, needs: &request.needs, fingerprint, binding, now: *now };
         let expires_at = check::verify(&asked, &found)?;
         let (session, user) = found.session.zip(found.user).ok_or(ErrorCode::Expired)?;

@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Start,
     /// Writes down that the database was opened again after its disk had failed.
     Reopen,
+    /// Writes down that the daemon goes by another configuration from now on.
+    Reload,
     /// Writes down that somebody takes a copy of the database.
     Backup,
     /// Writes down that somebody takes a list of all users.

@@ -72,7 +72,7 @@ where
             facts.keyset = rows.keys()?;
             facts.master = rows.master()?;
         }
-        Command::Start | Command::Reopen | Command::Backup | Command::Export { .. } => {}
+        Command::Start | Command::Reopen | Command::Reload | Command::Backup | Command::Export { .. } => {}
         Command::Sweep => load_sweep(rows, at, &mut facts)?,
     }
     Ok(facts)

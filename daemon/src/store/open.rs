@@ -24,13 +24,13 @@ use super::snapshot::Snapshot;
 use super::witness::Witness;
 use super::writer::{Audience, Parts, Writer, WriterThread};
 use crate::clock::Clock;
-use crate::domain::command::Policy;
 use crate::domain::effect::{Audit, Event};
 use crate::domain::keyset::Key;
 use crate::domain::reseal::Master;
 use crate::domain::revocation::CutOffs;
 use crate::domain::time::Outage;
 use crate::files;
+use crate::live::Policies;
 use hallpass_protocol::time::Stamp;
 
 /// The database's name in the state directory.
@@ -164,7 +164,7 @@ impl Store {
     pub(crate) fn start_writer(
         &self,
         clock: Arc<Clock>,
-        policy: Policy,
+        policies: impl Into<Policies>,
         floor: Stamp,
         audience: Arc<dyn Audience + Sync>,
         stopped: oneshot::Sender<()>,
@@ -175,7 +175,7 @@ impl Store {
         let parts = Parts {
             handle: Arc::clone(&self.handle),
             clock,
-            policy,
+            policies: policies.into(),
             audience,
             outage,
             head,

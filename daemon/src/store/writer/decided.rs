@@ -48,7 +48,8 @@ impl Decided {
         self.committed
             .raises
             .extend(decision.effects.iter().filter_map(raised).map(|raise| (raise, at.stamp)));
-        self.changed |= decision.effects.iter().any(|effect| !matches!(effect, Effect::SayAgain(_)));
+        self.changed |=
+            decision.effects.iter().any(|effect| !matches!(effect, Effect::SayAgain(_) | Effect::AskAnew));
         if decision.effects.iter().any(|effect| matches!(effect, Effect::PutKey(_) | Effect::RemoveKey(..))) {
             self.committed.keys = Some(rows.keys()?);
         }
@@ -84,6 +85,7 @@ impl State {
             committed: Committed::default(),
         };
         let mut keys = active(&rows.keys()?)?;
+        let policy = self.parts.policies.now();
         for job in batch {
             let at = self.next_moment();
             let facts = match facts::load(rows, &job.command, &keys, &at) {
@@ -95,13 +97,8 @@ impl State {
                 }
                 Err(error) => return Err(error),
             };
-            let case = Case {
-                permit: &job.permit,
-                facts: &facts,
-                policy: &self.parts.policy,
-                fresh: &job.fresh,
-                at: &at,
-            };
+            let case =
+                Case { permit: &job.permit, facts: &facts, policy: &policy, fresh: &job.fresh, at: &at };
             let mut decision = decide(&job.command, &case);
             decided.write(rows, &decision, &at)?;
             self.audit(rows, &mut decision, job, &at, &mut decided)?;
