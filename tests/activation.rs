@@ -174,6 +174,53 @@ async fn a_daemon_that_cannot_start_tells_its_callers_and_leaves_the_sockets_ope
     assert!(manager.log().contains("isuer"), "{}", manager.log());
 }
 
+#[tokio::test]
+async fn a_reload_takes_over_what_it_can_and_refuses_a_bad_configuration() {
+    let mut manager = Manager::new();
+    let (config, uid) = (manager.at("hallpass.toml"), support::own_uid());
+    let write = |text: &str| fs::write(&config, format!("{text}\n[admin]\nuids = [{uid}]\n")).unwrap();
+    let app =
+        |rights: &str| format!("issuer = \"i\"\n[[app]]\nname = \"a\"\nuids = [{uid}]\nrights = [{rights}]");
+    write(&app("\"login\", \"verify\""));
+    let sockets = [&manager.admin, &manager.auth].map(|socket| OwnedFd::from(socket.try_clone().unwrap()));
+    manager.start_with("admin:auth", sockets, Duration::ZERO, &["--config", config.to_str().unwrap()]);
+    manager.hears("READY=1");
+    let client = Client::connect(manager.at("hallpass.sock")).await.unwrap();
+    let admin = AdminClient::connect(manager.at("admin.sock")).await.unwrap();
+    add_user(&admin, "alice", PASSWORD, &[]).await;
+    let (token, _) = cookie(&client, "alice", PASSWORD).await.unwrap();
+    let verifier = hallpass_client::Verifier::connect(manager.at("hallpass.sock")).unwrap();
+    let verify = || verifier.verify(token.expose());
+    verify().unwrap();
+    let reload = |manager: &Manager| {
+        manager.signal(Signal::SIGHUP);
+        manager.hears("RELOADING=1");
+        manager.hears("READY=1");
+    };
+    // A right is taken away: what was answered before is asked about again, on a connection that knows.
+    write(&app("\"login\"").replace("\"i\"", "\"other\""));
+    reload(&manager);
+    assert_eq!(verify().unwrap_err().code(), hallpass_client::ErrorCode::Forbidden);
+    let error = client.verify(token.clone(), Needs::default()).await.unwrap_err();
+    assert_eq!(error.code(), hallpass_client::ErrorCode::Forbidden);
+    assert!(manager.log().contains("key=\"issuer\""), "{}", manager.log());
+    // What cannot be used changes nothing.
+    fs::write(&config, "isuer = \"x\"").unwrap();
+    reload(&manager);
+    cookie(&client, "alice", PASSWORD).await.expect("what held before goes on");
+    assert!(manager.log().contains("isuer"), "{}", manager.log());
+    write(&app("\"login\", \"verify\""));
+    reload(&manager);
+    client.verify(token.clone(), Needs::default()).await.unwrap();
+    // The app is gone.
+    write("");
+    reload(&manager);
+    // Asked just when the connection ends, a call cannot know whether it was heard.
+    let _ = client.verify(token.clone(), Needs::default()).await;
+    let error = client.verify(token, Needs::default()).await.unwrap_err();
+    assert!(error.to_string().contains("belongs to no app"), "{error}");
+}
+
 #[test]
 fn a_daemon_that_stands_still_says_so_no_more() {
     let mut manager = Manager::new();

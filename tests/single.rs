@@ -237,7 +237,7 @@ async fn a_credential_of_systemd_opens_the_database_and_a_file_elsewhere_does_no
     let daemon = Daemon::start().await;
     let (credentials, state) = (daemon.dir().join("credentials"), daemon.dir().join("other"));
     fs::create_dir(&credentials).unwrap();
-    let key = credentials.join("master-key");
+    let key = credentials.join("hallpass.master-key");
     fs::write(&key, [7; 32]).unwrap();
     set_mode(&key, 0o440);
     let log = daemon.dir().join("log");

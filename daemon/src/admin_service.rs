@@ -288,7 +288,7 @@ impl AdminService {
         let target = match target {
             RevokeTarget::Session(session) => Target::Session(session),
             RevokeTarget::User(name) => Target::User(Name::parse(&name)?),
-            RevokeTarget::App(app) if self.shared.callers.knows_app(&app) => Target::App(app),
+            RevokeTarget::App(app) if self.shared.live.callers().knows_app(&app) => Target::App(app),
             RevokeTarget::App(_) => {
                 let message = "there is no app of that name in hallpass.toml";
                 return Err(Refusal::because(ErrorCode::NotFound, message));

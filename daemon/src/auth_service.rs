@@ -202,8 +202,9 @@ impl AuthService {
         let audience = self.audience(&permit, Operation::ServiceToken, audience)?;
         let now = self.shared.clock.now();
         let fresh = self.shared.entropy.fresh()?;
-        let expires =
-            Millis::from_u64(now.plus(self.shared.lifetimes.jittered_access(fresh.jitter)).as_secs() * 1000);
+        let expires = Millis::from_u64(
+            now.plus(self.shared.live.policy().lifetimes.jittered_access(fresh.jitter)).as_secs() * 1000,
+        );
         let stamp = self.shared.writer.visible();
         let token = self.shared.keys.ring().sign_service(
             permit.app(),

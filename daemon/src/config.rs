@@ -4,6 +4,8 @@ mod apps;
 mod check;
 #[cfg(test)]
 mod guesses;
+mod log;
+mod reload;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub(crate) use self::apps::{AdminConfig, AppConfig};
+pub(crate) use self::log::{LogConfig, LogFormat};
 pub(crate) use self::sections::{
     BoardConfig, KeysConfig, LifetimesConfig, LimitsConfig, PasswordsConfig, RefreshConfig, SessionsConfig,
     ThrottleConfig,
@@ -64,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) board: BoardConfig,
     /// How much callers may take up.
     pub(crate) limits: LimitsConfig,
+    /// How much is logged.
+    pub(crate) log: LogConfig,
     /// Who administers.
     pub(crate) admin: AdminConfig,
     /// The apps.
@@ -85,6 +90,7 @@ impl Default for Config {
             keys: KeysConfig::default(),
             board: BoardConfig::default(),
             limits: LimitsConfig::default(),
+            log: LogConfig::default(),
             admin: AdminConfig::default(),
             app: Vec::new(),
         }

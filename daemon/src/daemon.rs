@@ -1,5 +1,10 @@
 //! Starting and stopping, each in its one right order. Nothing else.
 
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -24,8 +29,10 @@ use crate::domain::reseal::Master;
 use crate::door::Door;
 use crate::entropy::{Entropy, NoEntropy, RandomSource};
 use crate::held::Place;
+use crate::jwks::JwksFile;
 use crate::keys::{KeyError, Keys, MasterKey, Sealer, first_generation};
 use crate::listener::{Bound, ListenError, Places, affordable, own_directory};
+use crate::live::{Live, Policies};
 use crate::passed::{Passed, or_bound};
 use crate::password::Hasher;
 use crate::publish::Publisher;
@@ -113,7 +120,7 @@ impl Daemon {
     /// Starts to serve: locks, keys, time, the writer, and the sockets last, when everything behind them is ready.
     pub(crate) async fn start(parts: Parts, passed: Passed) -> Result<Self, DaemonError> {
         let entropy = Entropy::new(Arc::clone(&parts.random));
-        let callers = Arc::new(Callers::new(&parts.config.app, &parts.config.admin.uids)?);
+        let callers = Callers::new(&parts.config.app, &parts.config.admin.uids)?;
         let created = Millis::from_u64(parts.time.wall_micros() / 1000);
         let Opened { store, sealer, next, master_file, made_master_key } =
             open(&parts.state_dir, parts.master_key.clone(), created, &entropy)?;
@@ -123,18 +130,23 @@ impl Daemon {
 
         let clock = Arc::new(Clock::starting_at(parts.time, store.time_floor(), SWEEP_EVERY + BEAT));
         let (alive, failed) = oneshot::channel();
-        let policy = parts.config.policy();
-        let (lifetimes, binding, key_policy) = (policy.lifetimes, policy.rotation.binding, policy.keys);
+        let policies = Policies::from(parts.config.policy());
         let (backup, export) = (Arc::new(Place::of("backup")), Arc::new(Place::of("export")));
-        let publisher = Publisher {
+        let publisher = Arc::new(Publisher {
             keys: Arc::clone(&keys),
             board: Arc::clone(&board),
+            jwks: JwksFile::in_dir(&parts.runtime_dir),
             backup: Arc::clone(&backup),
             export: Arc::clone(&export),
             opened: Mutex::default(),
-        };
-        let (writer, thread) =
-            store.start_writer(Arc::clone(&clock), policy, floor, Arc::new(publisher), alive)?;
+        });
+        let (writer, thread) = store.start_writer(
+            Arc::clone(&clock),
+            policies.clone(),
+            floor,
+            Arc::clone(&publisher) as _,
+            alive,
+        )?;
         let hasher = Hasher::new(parts.config.password_policy()?, entropy.clone())
             .map_err(|refusal| DaemonError::Other(format!("cannot hash passwords: {refusal}")))?;
         let limits = parts.config.limits;
@@ -147,14 +159,12 @@ impl Daemon {
             hasher,
             clock,
             entropy,
-            callers,
+            live: Live::new(policies, callers),
             places: Places::new(affordable(limits.connections), limits.connections_per_uid),
             budget: Budget::new(limits.frame_memory_mib),
             idle_connection: limits.idle_connection.0,
             issuer: parts.config.issuer,
-            lifetimes,
-            binding,
-            key_policy,
+            publisher,
             state_dir: parts.state_dir,
             master_file,
             resealing: tokio::sync::Mutex::default(),
@@ -192,6 +202,14 @@ impl Daemon {
     /// The master key that this start made, if it made one.
     pub(crate) fn made_master_key(&self) -> Option<&Path> {
         self.made_master_key.as_deref()
+    }
+
+    /// Goes by another configuration from now on, as far as that can be done in a running daemon. What an app holds is asked about again.
+    pub(crate) async fn reload(&self, config: &Config) -> Result<(), DaemonError> {
+        let callers = Callers::new(&config.app, &config.admin.uids)?;
+        self.shared.places.resize(affordable(config.limits.connections), config.limits.connections_per_uid);
+        self.shared.live.exchange(config.policy(), callers);
+        self.shared.write(daemon_itself(), Command::Reload).await.map(|_| ()).map_err(unwritten)
     }
 
     /// How often the writer has begun or ended something, and whether it has nothing to do.
@@ -259,6 +277,7 @@ async fn begin(shared: &Arc<Shared>) -> Result<LeaseThread, DaemonError> {
     }
     let started = shared.write(daemon_itself(), Command::Start).await;
     started.map_err(unwritten)?;
+    shared.publisher.jwks.put(&shared.keys.ring().published().jwks);
     shared.board.open(shared.writer.life(), shared.keys.ring().published().version, shared.clock.now());
     LeaseThread::start(Arc::clone(&shared.board), Arc::clone(&shared.clock))
         .map_err(|error| DaemonError::Other(format!("cannot start the thread of the lease: {error}")))
@@ -381,8 +400,3 @@ async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
         }
     }
 }
-
-#[cfg(test)]
-mod golden;
-#[cfg(test)]
-mod tests;

@@ -4,34 +4,61 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use hallpass_protocol::paths::{SYSTEM_RUNTIME_DIR, user_runtime_dir, user_state_dir};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{Mode, umask};
-use tracing_subscriber::EnvFilter;
+use nix::unistd::Pid;
 
+use crate::caller::Callers;
 use crate::clock::{SystemTime, TimeSource};
 use crate::config::{Config, ConfigError};
 use crate::daemon::{Daemon, DaemonError, Parts};
 use crate::entropy::SystemRandom;
+use crate::log;
 use crate::passed::Passed;
 use crate::running::{self, Signals};
 
 /// The state directory of a daemon that serves the whole host.
 const SYSTEM_STATE_DIR: &str = "/var/lib/hallpass";
+/// The master key's name among the credentials of systemd.
+const CREDENTIAL: &str = "hallpass.master-key";
 /// Exit codes as in sysexits(3).
 const EXIT_INTERNAL: u8 = 70;
 const EXIT_CONFIG: u8 = 78;
+/// What systemd says of a service whose credentials it could not open.
+const EXIT_CREDENTIALS: &str = "243";
+/// How long until systemd tries again then.
+const UNTIL_NEXT_TRY: Duration = Duration::from_secs(10);
+
+const UNDER_SYSTEMD: &str = "\
+The package keeps the master key as a credential that only its host can decrypt. Keep a copy
+apart from the host and from the database:
+  systemd-creds decrypt --name=hallpass.master-key /etc/credstore.encrypted/hallpass.master-key COPY
+To put one there, on this host or another:
+  systemd-creds encrypt --with-key=host --name=hallpass.master-key COPY /etc/credstore.encrypted/hallpass.master-key
+
+Its sockets are /run/hallpass/hallpass.sock, for the group hallpass-clients, and
+/run/hallpass/admin.sock, for root. systemd keeps them open while the daemon is restarted.
+SIGHUP, or systemctl reload hallpassd, has it read its configuration again.";
 
 /// The Hallpass session daemon.
 ///
 /// Without `--config` it serves the user who starts it: its state lies below `$XDG_STATE_HOME`, its sockets below `$XDG_RUNTIME_DIR`, and that user is
 /// both the app and the administrator.
 #[derive(Debug, Parser)]
-#[command(name = "hallpassd", version)]
+#[command(name = "hallpassd", version, after_long_help = UNDER_SYSTEMD)]
 struct Args {
     #[command(flatten)]
     places: Where,
+    /// Check the configuration and have the daemon of this process id read it
+    #[arg(long, value_name = "PID", help_heading = "For systemd")]
+    reload: Option<i32>,
+    /// Say what a start that systemd itself gave up means
+    #[arg(long, conflicts_with = "reload", help_heading = "For systemd")]
+    explain_exit: bool,
 }
 
 /// Where a daemon finds everything, as it can be told on a command line.
@@ -57,59 +84,85 @@ pub fn daemon_main() -> ExitCode {
 /// The same, with time from this source.
 pub(crate) fn daemon_main_at(time: Arc<dyn TimeSource>) -> ExitCode {
     let args = Args::parse();
-    let outcome = log_to_stderr().map_err(DaemonError::from).and_then(|()| {
-        keep_secrets_in_memory();
-        run(&args.places, time)
-    });
+    let outcome = match args.reload {
+        Some(pid) => have_reloaded(&args.places, pid),
+        None if args.explain_exit => {
+            explain_exit();
+            Ok(())
+        }
+        None => run(&args.places, time),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let code = if error.lasts() { EXIT_CONFIG } else { EXIT_INTERNAL };
-            // With stderr closed there is nobody to tell; the exit code still says it.
-            let _ = writeln!(std::io::stderr(), "hallpassd: {error}");
+            complain(&error);
             ExitCode::from(code)
         }
     }
 }
 
-/// What tarpc has to say of a request is the caller's doing, so it is left out unless `HALLPASS_LOG` names it.
-fn log_to_stderr() -> Result<(), ConfigError> {
-    let asked = std::env::var_os("HALLPASS_LOG").filter(|text| !text.is_empty());
-    let asked = asked.unwrap_or_else(|| "info".into());
-    let filter = asked.to_str().and_then(|text| EnvFilter::try_new(format!("tarpc=off,{text}")).ok());
-    let filter = filter.ok_or_else(|| {
-        ConfigError::new(format!(
-            "HALLPASS_LOG is {:?}, which is no log filter; unset it or give a level such as info or debug",
-            asked.to_string_lossy()
-        ))
-    })?;
-    // Whoever reads this is a journal or a file, which colours would only get in the way of.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_target(false).with_ansi(false).init();
-    Ok(())
+/// The command line, for its pages.
+#[cfg(test)]
+pub(crate) fn definition() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
+
+/// Says what is wrong. The journal is told that it is an error by what stands before it.
+fn complain(error: &dyn std::fmt::Display) {
+    let priority = if log::leads_to_the_journal() { "<3>" } else { "" };
+    // With stderr closed there is nobody to tell; the exit code still says it.
+    let _ = writeln!(std::io::stderr(), "{priority}hallpassd: {error}");
+}
+
+/// Has a running daemon read its configuration again, if that can be used.
+fn have_reloaded(places: &Where, pid: i32) -> Result<(), DaemonError> {
+    let config = places.parts()?.config;
+    Callers::new(&config.app, &config.admin.uids)?;
+    let asked = kill(Pid::from_raw(pid), Signal::SIGHUP);
+    asked.map_err(|error| DaemonError::Other(format!("cannot reach the daemon, process {pid}: {error}")))
+}
+
+/// Says what nobody else can, and gives whoever has to act some time before the next try.
+fn explain_exit() {
+    if std::env::var("EXIT_STATUS").is_ok_and(|status| status == EXIT_CREDENTIALS) {
+        complain(
+            &"systemd could not open the master key, /etc/credstore.encrypted/hallpass.master-key, so the daemon was not started: the file \
+              is damaged, or was encrypted on another host or before this one got a new identity; put back the right one, or encrypt your \
+              copy of the key again as hallpassd(8) says. No new key was made",
+        );
+        std::thread::sleep(UNTIL_NEXT_TRY);
+    }
 }
 
 /// No file of ours is readable by others, and no core file is written: it would hold keys and passwords.
-fn keep_secrets_in_memory() {
+fn keep_secrets_in_memory() -> nix::Result<()> {
     umask(Mode::from_bits_truncate(0o077));
     let limited = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);
     let hidden = nix::sys::prctl::set_dumpable(false);
-    if let Err(error) = limited.and(hidden) {
-        tracing::warn!(%error, "core files could not be turned off");
-    }
+    limited.and(hidden)
 }
 
 fn run(places: &Where, time: Arc<dyn TimeSource>) -> Result<(), DaemonError> {
     // Before anything else is opened, which could be given their numbers.
     let passed = Passed::take()?;
+    let kept = keep_secrets_in_memory();
     // One thread serves every connection: calls are short, what blocks has threads of its own, and waking another thread costs more than most calls.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(other)?;
     runtime.block_on(async {
         let mut signals = Signals::new().map_err(other)?;
         let waiting = passed.again().map_err(other)?;
-        let started = async { Daemon::start(Parts { time, ..places.parts()? }, passed).await };
-        let daemon = match started.await {
-            Ok(daemon) => daemon,
+        let started = async {
+            let parts = Parts { time, ..places.parts()? };
+            log::begin(&parts.config.log)?;
+            if let Err(error) = kept {
+                tracing::warn!(%error, "core files could not be turned off");
+            }
+            let config = parts.config.clone();
+            Ok((Daemon::start(parts, passed).await?, config))
+        };
+        let (daemon, config) = match started.await {
+            Ok(started) => started,
             Err(error) => {
                 running::turn_away(waiting).await;
                 return Err(error);
@@ -117,7 +170,7 @@ fn run(places: &Where, time: Arc<dyn TimeSource>) -> Result<(), DaemonError> {
         };
         drop(waiting);
         announce(&daemon);
-        running::run(daemon, &mut signals).await
+        running::run(daemon, &mut signals, &config, || places.parts().map(|parts| parts.config)).await
     })
 }
 
@@ -156,7 +209,7 @@ impl Where {
             .or_else(|| config.runtime_dir.clone())
             .or_else(|| from_systemd("RUNTIME_DIRECTORY"))
             .or(runtime);
-        let credential = from_systemd("CREDENTIALS_DIRECTORY").map(|dir| dir.join("master-key"));
+        let credential = from_systemd("CREDENTIALS_DIRECTORY").map(|dir| dir.join(CREDENTIAL));
         Ok(Parts {
             master_key: config.master_key.clone().or(credential),
             state_dir: state_dir.ok_or_else(homeless)?,
@@ -178,6 +231,9 @@ fn from_systemd(variable: &str) -> Option<PathBuf> {
 fn announce(daemon: &Daemon) {
     let socket = daemon.auth_socket();
     tracing::info!(socket = %socket.display(), "serving");
+    if log::leads_to_the_journal() {
+        return;
+    }
     let made_key = daemon.made_master_key().map_or_else(String::new, |key| {
         let key = key.display();
         format!(

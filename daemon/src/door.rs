@@ -34,6 +34,7 @@ const TURN: usize = 16;
 
 /// Somebody who may come in, and what is set aside for them.
 struct Guest {
+    peer: Peer,
     caller: Arc<Principal>,
     longest: usize,
     room: Room,
@@ -59,12 +60,12 @@ impl Door {
 
     /// Finds out who calls and whether there is room for them, or says why they are sent away.
     fn greet(&self, peer: Peer, service: Service) -> Result<Guest, (Status, String)> {
-        let callers = &self.shared.callers;
-        let (known, asked, longest) = match service {
-            Service::Auth => (callers.app(peer), Operation::Connect, AUTH_FRAME),
-            Service::Admin => (callers.admin(peer), Operation::Administer, ADMIN_FRAME),
+        let callers = &self.shared.live.callers();
+        let (asked, longest) = match service {
+            Service::Auth => (Operation::Connect, AUTH_FRAME),
+            Service::Admin => (Operation::Administer, ADMIN_FRAME),
         };
-        let Some(caller) = known else {
+        let Some(caller) = known(callers, peer, service) else {
             // Whoever comes to the wrong socket is remembered as what they are on the other one.
             let elsewhere = callers.app(peer).or_else(|| callers.admin(peer));
             let caller = elsewhere.unwrap_or_else(|| Callers::stranger(peer));
@@ -81,28 +82,63 @@ impl Door {
         let room = self.shared.budget.room(peer.uid(), longest).ok_or_else(|| {
             busy("the daemon has no room for what another connection of this user may send; close some or try again shortly")
         })?;
-        Ok(Guest { caller, longest, room, place })
+        Ok(Guest { peer, caller, longest, room, place })
     }
 
-    /// Serves somebody who has come in.
+    /// Serves somebody who has come in, for as long as the configuration says the same of them.
     async fn meet(self, mut stream: UnixStream, service: Service, guest: Guest) {
-        let Guest { caller, longest, room, place: _place } = guest;
+        let Guest { peer, caller, longest, room, place: _place } = guest;
         if let Err(error) = hello::receive(&mut stream, service, HELLO_DEADLINE).await {
             return tracing::debug!(%error, "a connection ended at its hello");
         }
         let limits = Limits { longest, room, idle: self.shared.idle_connection };
+        let over = self.stop.child_token();
+        let mut served =
+            std::pin::pin!(self.serve(stream, service, limits, Arc::clone(&caller), over.clone()));
+        tokio::select! {
+            () = &mut served => return,
+            () = self.is_another(peer, service, &caller) => {}
+        }
+        // What they have asked is still answered. When they come again they are who they are by then.
+        over.cancel();
+        served.await;
+    }
+
+    async fn serve(
+        &self,
+        stream: UnixStream,
+        service: Service,
+        limits: Limits,
+        caller: Arc<Principal>,
+        over: CancellationToken,
+    ) {
+        let shared = Arc::clone(&self.shared);
         match service {
             Service::Auth => {
-                let service = AuthService::new(self.shared, caller);
+                let service = AuthService::new(shared, caller);
                 let at_once = |request: &_| service.answer_at_once(request);
-                connection::serve(stream, limits, service.clone().serve(), at_once, self.stop).await;
+                connection::serve(stream, limits, service.clone().serve(), at_once, over).await;
             }
             Service::Admin => {
-                let service = AdminService::new(self.shared, caller).serve();
+                let service = AdminService::new(shared, caller).serve();
                 // No administrator's call is frequent enough to be worth answering in place.
-                connection::serve(stream, limits, service, |_| None::<()>, self.stop).await;
+                connection::serve(stream, limits, service, |_| None::<()>, over).await;
             }
         }
+    }
+
+    /// Waits until the configuration says something else of this caller than it did.
+    async fn is_another(&self, peer: Peer, service: Service, caller: &Principal) {
+        let mut changes = self.shared.live.changes();
+        // Whoever exchanges the settings lives as long as this does.
+        let _ = changes.wait_for(|callers| known(callers, peer, service).as_deref() != Some(caller)).await;
+    }
+}
+
+fn known(callers: &Callers, peer: Peer, service: Service) -> Option<Arc<Principal>> {
+    match service {
+        Service::Auth => callers.app(peer),
+        Service::Admin => callers.admin(peer),
     }
 }
 
@@ -117,11 +153,11 @@ fn send_away(stream: UnixStream, status: Status, sentence: &str) {
 fn stranger(uid: u32, service: Service) -> String {
     match service {
         Service::Auth => format!(
-            "user id {uid} belongs to no app that the daemon knows; name it in an [[app]] of hallpass.toml and restart hallpassd"
+            "user id {uid} belongs to no app that the daemon knows; name it in an [[app]] of hallpass.toml and reload hallpassd"
         ),
         Service::Admin => {
             format!(
-                "user id {uid} is not an administrator; add it to admin.uids in hallpass.toml and restart hallpassd, or call as one that is"
+                "user id {uid} is not an administrator; add it to admin.uids in hallpass.toml and reload hallpassd, or call as one that is"
             )
         }
     }

@@ -39,7 +39,8 @@ pub(crate) enum KeyError {
     /// The master key's file is not there, but the database it opened is.
     #[error(
         "the master key {0} is missing, and without it the keys in the database cannot be opened; put it back. \
-         Without any copy of it, all sessions are lost: move the state directory away and start anew"
+         Without any copy of it, all sessions are lost: move the state directory away and start anew. Where there was never one, \
+         `dpkg-reconfigure hallpass` makes the first"
     )]
     Missing(PathBuf),
     /// The master key's file is not what it must be.

@@ -19,11 +19,16 @@ mod export;
 mod files;
 mod held;
 mod hex;
+mod jwks;
 mod keys;
 mod listener;
+mod live;
+mod log;
 #[cfg(feature = "bench")]
 mod measured;
 mod notify;
+#[cfg(test)]
+mod pages;
 mod passed;
 mod password;
 mod publish;

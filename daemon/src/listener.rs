@@ -168,13 +168,13 @@ pub(crate) fn affordable(wanted: usize) -> usize {
 /// How many connections there may be.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
-    total: usize,
-    per_uid: usize,
     taken: Arc<Mutex<Taken>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Taken {
+    most: usize,
+    most_per_uid: usize,
     total: usize,
     by_uid: HashMap<u32, usize>,
 }
@@ -189,14 +189,21 @@ pub(crate) struct Place {
 impl Places {
     /// This many places in all, and for each user.
     pub(crate) fn new(total: usize, per_uid: usize) -> Self {
-        Self { total, per_uid, taken: Arc::default() }
+        let (most, most_per_uid) = (total, per_uid);
+        Self { taken: Arc::new(Mutex::new(Taken { most, most_per_uid, total: 0, by_uid: HashMap::new() })) }
+    }
+
+    /// From now on there are this many. Who has a place keeps it.
+    pub(crate) fn resize(&self, total: usize, per_uid: usize) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        (taken.most, taken.most_per_uid) = (total, per_uid);
     }
 
     /// A place for a connection of this user, if there is one.
     pub(crate) fn take(&self, uid: u32) -> Option<Place> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let own = taken.by_uid.get(&uid).copied().unwrap_or_default();
-        if taken.total >= self.total || own >= self.per_uid {
+        if taken.total >= taken.most || own >= taken.most_per_uid {
             return None;
         }
         taken.total += 1;
@@ -234,6 +241,9 @@ mod tests {
         assert!(places.take(1).is_none(), "this user has its share");
         let other = places.take(2).unwrap();
         assert!(places.take(3).is_none(), "all are taken");
+        places.resize(5, 2);
+        assert!(places.take(1).is_none(), "still");
+        assert!(places.take(3).is_some(), "there are more by now");
         drop((held, other));
         assert_eq!(places.taken(), 0);
         assert!(places.take(3).is_some());

@@ -19,6 +19,14 @@ pub(crate) fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
+/// The daemon reads its configuration again. It is [`ready`] afterwards, whatever came of it.
+pub(crate) fn reloading() {
+    // A manager that asks for the time of it takes no message without.
+    let states: Vec<_> =
+        [NotifyState::Reloading].into_iter().chain(NotifyState::monotonic_usec_now()).collect();
+    tell(&states);
+}
+
 /// The daemon stops.
 pub(crate) fn stopping(status: &str) {
     tell(&[NotifyState::Stopping, NotifyState::Status(status)]);

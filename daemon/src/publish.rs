@@ -1,4 +1,4 @@
-//! What a commit has changed reaches those who act on it without reading the store: the key ring, and through the board every process on the host.
+//! What a commit has changed reaches those who act on it without reading the store: the key ring, the file of public keys, and through the board every process on the host.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,13 +8,15 @@ use crate::board::Board;
 use crate::domain::keyset::Key;
 use crate::export::Users;
 use crate::held::Place;
+use crate::jwks::JwksFile;
 use crate::keys::{Keys, Opened};
 use crate::store::{Audience, Committed, Copied, StoreError};
 
-/// Both of them, and what holds on to rows that are gone.
+/// All of them, and what holds on to rows that are gone.
 pub(crate) struct Publisher {
     pub(crate) keys: Arc<Keys>,
     pub(crate) board: Arc<Board>,
+    pub(crate) jwks: JwksFile,
     pub(crate) backup: Arc<Place<Copied>>,
     pub(crate) export: Arc<Place<Users>>,
     /// Keys that were opened for a commit that is under way.
@@ -43,10 +45,11 @@ impl Audience for Publisher {
         Ok(())
     }
 
-    /// The ring first: whoever fetches keys because the board has a new version gets those of that version.
+    /// Ring and file first: whoever fetches keys because the board has a new version gets those of that version.
     fn committed(&self, committed: &Committed) {
         let version = self.expect(None).map(|opened| {
             self.keys.replace(opened);
+            self.jwks.put(&self.keys.ring().published().jwks);
             committed.upto
         });
         self.board.publish(&committed.raises, version, committed.upto);
@@ -70,6 +73,7 @@ impl Audience for Publisher {
     }
 
     fn healed(&self, life: Stamp, now: Millis) {
+        self.jwks.put(&self.keys.ring().published().jwks);
         self.board.open(life, self.keys.ring().published().version, now);
     }
 }

@@ -11,10 +11,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
 use crate::clock::monotonic_nanos;
+use crate::config::{Config, ConfigError};
 use crate::daemon::{Daemon, DaemonError};
 use crate::listener::accept;
-use crate::notify;
 use crate::passed::{Listening, Passed};
+use crate::{log, notify};
 
 /// How long callers are turned away by a daemon that cannot start. Whoever waits on a socket that systemd keeps open has it started again at once:
 /// so this is also how long it takes at least until the next try.
@@ -26,17 +27,29 @@ const CANNOT_START: &str = "hallpassd cannot start, and its log says why: `journ
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     /// From now on they do nothing by themselves.
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 }
 
 /// Serves until a signal says to stop, or the writer has failed.
-pub(crate) async fn run(mut daemon: Daemon, signals: &mut Signals) -> Result<(), DaemonError> {
+///
+/// `config` is what it was started with, and `reread` gives it as it is by now.
+pub(crate) async fn run(
+    mut daemon: Daemon,
+    signals: &mut Signals,
+    config: &Config,
+    reread: impl Fn() -> Result<Config, ConfigError>,
+) -> Result<(), DaemonError> {
     notify::ready(&serving(&daemon));
     let mut watch = notify::watched().map(|limit| Watch::new(limit, monotonic_nanos()));
     let failed = loop {
@@ -44,6 +57,13 @@ pub(crate) async fn run(mut daemon: Daemon, signals: &mut Signals) -> Result<(),
             _ = signals.terminate.recv() => break false,
             _ = signals.interrupt.recv() => break false,
             () = daemon.failed() => break true,
+            _ = signals.hangup.recv() => {
+                notify::reloading();
+                if let Err(error) = reload(&daemon, config, reread()).await {
+                    tracing::error!(%error, "the configuration was not taken over, and what held before goes on");
+                }
+                notify::ready(&serving(&daemon));
+            }
             () = pause(watch.as_ref()) => {
                 if watch.as_mut().is_some_and(|watch| watch.is_well(daemon.writers_turns(), monotonic_nanos())) {
                     notify::alive();
@@ -54,6 +74,25 @@ pub(crate) async fn run(mut daemon: Daemon, signals: &mut Signals) -> Result<(),
     tracing::info!(failed, "stopping");
     notify::stopping("giving the last answers");
     daemon.stop().await
+}
+
+/// Takes over what can be, and says what cannot.
+async fn reload(
+    daemon: &Daemon,
+    started_with: &Config,
+    config: Result<Config, ConfigError>,
+) -> Result<(), DaemonError> {
+    let config = config?;
+    daemon.reload(&config).await?;
+    log::set_level(&config.log)?;
+    for key in started_with.only_at_start(&config) {
+        tracing::warn!(
+            key,
+            "this setting has changed and is read at the start only; to have it: systemctl restart hallpassd"
+        );
+    }
+    tracing::info!("the configuration was taken over");
+    Ok(())
 }
 
 fn serving(daemon: &Daemon) -> String {

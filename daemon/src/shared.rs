@@ -11,13 +11,11 @@ use hallpass_protocol::time::Millis;
 
 use crate::board::Board;
 use crate::budget::Budget;
-use crate::caller::Callers;
 use crate::caller::daemon_itself;
 use crate::clock::Clock;
-use crate::domain::command::{Command, Lifetimes};
+use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
-use crate::domain::family::Binding;
-use crate::domain::keyset::{self, Key, KeyKind, KeyPolicy};
+use crate::domain::keyset::{self, Key, KeyKind};
 use crate::domain::policy::Permit;
 use crate::domain::reseal::MasterId;
 use crate::entropy::Entropy;
@@ -25,7 +23,9 @@ use crate::export::Users;
 use crate::held::Place;
 use crate::keys::Keys;
 use crate::listener::Places;
+use crate::live::Live;
 use crate::password::Hasher;
+use crate::publish::Publisher;
 use crate::refused::RefusedCalls;
 use crate::reseal::MasterFile;
 use crate::store::{Copied, Snapshot, Store, StoreError, Writer};
@@ -42,11 +42,9 @@ pub(crate) struct Shared {
     pub(crate) places: Places,
     pub(crate) budget: Budget,
     pub(crate) idle_connection: Duration,
-    pub(crate) callers: Arc<Callers>,
+    pub(crate) live: Live,
     pub(crate) issuer: String,
-    pub(crate) lifetimes: Lifetimes,
-    pub(crate) binding: Binding,
-    pub(crate) key_policy: KeyPolicy,
+    pub(crate) publisher: Arc<Publisher>,
     pub(crate) state_dir: PathBuf,
     pub(crate) master_file: MasterFile,
     pub(crate) resealing: tokio::sync::Mutex<()>,
@@ -92,8 +90,9 @@ impl Shared {
     pub(crate) async fn tend_keys(&self) {
         let tended = async {
             self.write(daemon_itself(), Command::TendKeys).await?;
+            self.publisher.jwks.keep(&self.keys.ring().published().jwks);
             let keys = self.snapshot()?.keys().map_err(unreadable)?;
-            for kind in keyset::due(&keys, &self.key_policy, self.clock.now()) {
+            for kind in keyset::due(&keys, &self.live.policy().keys, self.clock.now()) {
                 self.rotate(daemon_itself(), kind, false).await?;
             }
             Ok::<(), Refusal>(())

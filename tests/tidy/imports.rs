@@ -105,6 +105,7 @@ pub(crate) const IMPORTS: &[Import] = &[
             "daemon/src/connection.rs",
             "daemon/src/listener.rs",
             "daemon/src/daemon.rs",
+            "daemon/src/daemon/",
             "daemon/src/running.rs",
         ],
         never: &["tokio::time"],

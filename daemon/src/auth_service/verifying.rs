@@ -77,7 +77,7 @@ impl AuthService {
             None => None,
         };
         let found = view.found(shown.session()).map_err(unreadable)?;
-        let binding = self.shared.binding;
+        let binding = self.shared.live.policy().rotation.binding;
         let asked = Asked { permit, shown, needs: &request.needs, fingerprint, binding, now: *now };
         let expires_at = check::verify(&asked, &found)
             .inspect_err(|refusal| self.remember_foreign(Operation::Verify, refusal))?;

@@ -73,7 +73,7 @@ impl Default for SessionsConfig {
 }
 
 /// How passwords are chosen and hashed.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct PasswordsConfig {
     /// Fewest code points, 8 to 64.
@@ -95,7 +95,7 @@ pub(crate) struct PasswordsConfig {
 }
 
 /// Where the pepper is, and what hashes made with it call it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PepperConfig {
     pub(super) id: String,
@@ -182,7 +182,7 @@ impl Default for KeysConfig {
 }
 
 /// The page that verifications go by.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct BoardConfig {
     /// Its slots, a power of two from 1,024 to 4,194,304.

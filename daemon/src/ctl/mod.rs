@@ -43,6 +43,12 @@ pub fn ctl_main() -> ExitCode {
     })
 }
 
+/// The command line, for its pages.
+#[cfg(test)]
+pub(crate) fn definition() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 /// Carries out one command and returns its exit status.
 fn carry_out(cli: Cli) -> u8 {
     let json = cli.json;

@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Start,
     /// Writes down that the database was opened again after its disk had failed.
     Reopen,
+    /// Writes down that the daemon goes by another configuration from now on.
+    Reload,
     /// Writes down that somebody takes a copy of the database.
     Backup,
     /// Writes down something that changes nothing else.
@@ -110,6 +112,7 @@ impl Command {
             | Self::Sweep
             | Self::Start
             | Self::Reopen
+            | Self::Reload
             | Self::NoteRefused(_)
             | Self::RotateKey { .. }
             | Self::RetireKey { .. }

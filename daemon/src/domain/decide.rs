@@ -34,6 +34,8 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
         Command::Reseal(resealed) => reseal::reseal(resealed, case),
         Command::Start => Decision::done(Event::Start, Outcome::Done),
         Command::Reopen => Decision::done(Event::Reopen, Outcome::Done),
+        // Whatever an app was told, it may be told otherwise now.
+        Command::Reload => Decision::done(Event::Reload, Outcome::Done).with(Effect::AskAnew),
         Command::Backup => Decision::done(Event::Backup, Outcome::Done),
         Command::Tell(event, detail) => Decision::done(*event, Outcome::Done).detail(detail.clone()),
         Command::NoteRefused(refused) => noted(refused),

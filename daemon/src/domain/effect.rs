@@ -56,6 +56,8 @@ pub(crate) enum Effect {
     NoteUse(SessionId, Hot),
     /// Says once more that a session was taken back, to whoever may have missed it; writes nothing.
     SayAgain(SessionId),
+    /// Has everybody ask about everything that they hold. Nothing is written.
+    AskAnew,
     /// Moves a session's place in the deadline index to its present deadline.
     MoveDeadline {
         /// The session.
@@ -356,6 +358,8 @@ events! {
     ClockAccept = "clock.accept";
     /// Calls were refused before they reached the rules, or a token of another app was shown.
     CallRefused = "call.refused";
+    /// The daemon goes by another configuration from now on.
+    Reload = "config.reload";
 }
 
 impl Decision {

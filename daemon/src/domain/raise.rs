@@ -28,7 +28,7 @@ pub(crate) fn raised(effect: &Effect) -> Option<Raise> {
         Effect::PutHot(session, _) | Effect::RemoveSession { session, .. } | Effect::SayAgain(session) => {
             Some(Raise::Session(*session))
         }
-        Effect::PutCutOffs(_) | Effect::RemoveKey(..) => Some(Raise::Everything),
+        Effect::PutCutOffs(_) | Effect::RemoveKey(..) | Effect::AskAnew => Some(Raise::Everything),
         Effect::PutKey(key) if key.is_revoked() => Some(Raise::Everything),
         Effect::NoteUse(..)
         | Effect::OpenSession(_)
@@ -62,6 +62,7 @@ mod tests {
             (Effect::SayAgain(session().id), of_session),
             (Effect::PutCutOffs(CutOffs::default()), Some(Raise::Everything)),
             (Effect::RemoveKey(KeyKind::Signing, 1), Some(Raise::Everything)),
+            (Effect::AskAnew, Some(Raise::Everything)),
             (Effect::NoteUse(session().id, session().hot), None),
             (Effect::OpenSession(Box::new(session())), None),
         ];

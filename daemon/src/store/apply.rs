@@ -68,7 +68,7 @@ fn apply_one(rows: &mut WriterRows<'_>, effect: &Effect) -> Result<(), StoreErro
         }
         Effect::OpenSession(session) => open_session(rows, session),
         Effect::NoteUse(session, hot) => rows.put(Table::Hot, session.as_bytes(), hot),
-        Effect::SayAgain(_) => Ok(()),
+        Effect::SayAgain(_) | Effect::AskAnew => Ok(()),
         Effect::PutHot(session, hot) => {
             rows.put(Table::Hot, session.as_bytes(), hot)?;
             if hot.revoked.is_none_or(|revocation| revocation.reason == Reason::Superseded) {

@@ -100,7 +100,12 @@ where
             facts.keyset = rows.keys()?;
             facts.master = rows.master()?;
         }
-        Command::Start | Command::Reopen | Command::Backup | Command::Tell(..) | Command::NoteRefused(_) => {}
+        Command::Start
+        | Command::Reopen
+        | Command::Reload
+        | Command::Backup
+        | Command::Tell(..)
+        | Command::NoteRefused(_) => {}
         Command::Sweep => load_sweep(rows, at, &mut facts)?,
     }
     Ok(facts)

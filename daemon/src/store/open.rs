@@ -27,13 +27,13 @@ use super::witness::Witness;
 use super::writer::{Audience, Parts, Writer, WriterThread};
 use super::{StoreError, is_full};
 use crate::clock::Clock;
-use crate::domain::command::Policy;
 use crate::domain::effect::{Audit, Event};
 use crate::domain::keyset::Key;
 use crate::domain::reseal::Master;
 use crate::domain::revocation::CutOffs;
 use crate::domain::time::Outage;
 use crate::files;
+use crate::live::Policies;
 use hallpass_protocol::time::Stamp;
 
 /// The database's name in the state directory.
@@ -205,7 +205,7 @@ impl Store {
     pub(crate) fn start_writer(
         &self,
         clock: Arc<Clock>,
-        policy: Policy,
+        policies: impl Into<Policies>,
         floor: Stamp,
         audience: Arc<dyn Audience + Sync>,
         stopped: oneshot::Sender<()>,
@@ -216,7 +216,7 @@ impl Store {
         let parts = Parts {
             handle: Arc::clone(&self.handle),
             clock,
-            policy,
+            policies: policies.into(),
             audience,
             outage,
             head,

@@ -22,12 +22,13 @@ use super::refusals::{Kind, Refusals};
 use super::room::Room;
 use super::witness::Witness;
 use crate::clock::Clock;
-use crate::domain::command::{Command, Fresh, Policy};
+use crate::domain::command::{Command, Fresh};
 use crate::domain::effect::Outcome;
 use crate::domain::keyset::Key;
 use crate::domain::policy::Permit;
 use crate::domain::raise::Raise;
 use crate::domain::time::{Moment, Outage};
+use crate::live::Policies;
 
 /// Most commands in one transaction.
 const BATCH: usize = 256;
@@ -85,7 +86,7 @@ pub(crate) struct Committed {
 pub(super) struct Parts {
     pub(super) handle: Arc<Handle>,
     pub(super) clock: Arc<Clock>,
-    pub(super) policy: Policy,
+    pub(super) policies: Policies,
     pub(super) audience: Arc<dyn Audience + Sync>,
     pub(super) outage: Outage,
     pub(super) head: Head,

@@ -48,7 +48,8 @@ impl Decided {
         self.committed
             .raises
             .extend(decision.effects.iter().filter_map(raised).map(|raise| (raise, at.stamp)));
-        self.changed |= decision.effects.iter().any(|effect| !matches!(effect, Effect::SayAgain(_)));
+        self.changed |=
+            decision.effects.iter().any(|effect| !matches!(effect, Effect::SayAgain(_) | Effect::AskAnew));
         if decision.effects.iter().any(|effect| matches!(effect, Effect::PutKey(_) | Effect::RemoveKey(..))) {
             self.committed.keys = Some(rows.keys()?);
         }
@@ -84,13 +85,14 @@ impl State {
             committed: Committed::default(),
         };
         let mut standing = Standing::load(rows)?;
+        let policy = self.parts.policies.now();
         for job in batch {
             if self.room.is_little() && job.command.adds() {
                 decided.outcomes.push(Err(Refusal::new(ErrorCode::DiskFull)));
                 continue;
             }
             let at = self.next_moment();
-            let facts = match facts::load(rows, &job.command, &standing, &self.parts.policy, &at) {
+            let facts = match facts::load(rows, &job.command, &standing, &policy, &at) {
                 Ok(facts) => facts,
                 Err(StoreError::Row(error)) => {
                     tracing::error!(%error, "a command needs a row that cannot be read; it was not done");
@@ -99,13 +101,8 @@ impl State {
                 }
                 Err(error) => return Err(error),
             };
-            let case = Case {
-                permit: &job.permit,
-                facts: &facts,
-                policy: &self.parts.policy,
-                fresh: &job.fresh,
-                at: &at,
-            };
+            let case =
+                Case { permit: &job.permit, facts: &facts, policy: &policy, fresh: &job.fresh, at: &at };
             let mut decision = decide(&job.command, &case);
             decided.write(rows, &decision, &at)?;
             self.audit(rows, &mut decision, job, &at, &mut decided)?;
