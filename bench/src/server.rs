@@ -12,7 +12,7 @@ use crate::Outcome;
 
 /// Longest wait for a server to come up or to end.
 const PATIENCE: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(2);
 
 /// A process of ours.
 pub struct Server {
@@ -34,6 +34,13 @@ impl Server {
     /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn kill(mut self) {
+        // One that has ended by itself is as dead.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Waits until something says that it is there.

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use clap::Parser;
 use hallpass_protocol::paths::{SYSTEM_RUNTIME_DIR, user_runtime_dir, user_state_dir};
 use nix::sys::stat::{Mode, umask};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::clock::SystemTime;
+use crate::clock::{SystemTime, TimeSource};
 use crate::config::{Config, ConfigError};
 use crate::daemon::{Daemon, DaemonError, Parts};
 use crate::entropy::SystemRandom;
-use crate::passed::Passed;
-use crate::running::{self, Signals};
 
 /// The state directory of a daemon that serves the whole host.
 const SYSTEM_STATE_DIR: &str = "/var/lib/hallpass";
@@ -51,15 +50,20 @@ pub(crate) struct Where {
 /// Runs the daemon until it is told to stop.
 #[must_use]
 pub fn daemon_main() -> ExitCode {
+    daemon_main_at(Arc::new(SystemTime))
+}
+
+/// The same, with time from this source.
+pub(crate) fn daemon_main_at(time: Arc<dyn TimeSource>) -> ExitCode {
     let args = Args::parse();
     let outcome = log_to_stderr().map_err(DaemonError::from).and_then(|()| {
         keep_secrets_in_memory();
-        run(&args.places)
+        run(Parts { time, ..args.places.parts()? })
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let code = if error.lasts() { EXIT_CONFIG } else { EXIT_INTERNAL };
+            let code = if matches!(error, DaemonError::Config(_)) { EXIT_CONFIG } else { EXIT_INTERNAL };
             // With stderr closed there is nobody to tell; the exit code still says it.
             let _ = writeln!(std::io::stderr(), "hallpassd: {error}");
             ExitCode::from(code)
@@ -94,25 +98,24 @@ fn keep_secrets_in_memory() {
     }
 }
 
-fn run(places: &Where) -> Result<(), DaemonError> {
-    // Before anything else is opened, which could be given their numbers.
-    let passed = Passed::take()?;
+fn run(parts: Parts) -> Result<(), DaemonError> {
     // One thread serves every connection: calls are short, what blocks has threads of its own, and waking another thread costs more than most calls.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(other)?;
     runtime.block_on(async {
-        let mut signals = Signals::new().map_err(other)?;
-        let waiting = passed.again().map_err(other)?;
-        let started = async { Daemon::start(places.parts()?, passed).await };
-        let daemon = match started.await {
-            Ok(daemon) => daemon,
-            Err(error) => {
-                running::turn_away(waiting).await;
-                return Err(error);
-            }
-        };
-        drop(waiting);
+        let mut stop = [
+            signal(SignalKind::terminate()).map_err(other)?,
+            signal(SignalKind::interrupt()).map_err(other)?,
+        ];
+        let mut daemon = Daemon::start(parts).await?;
         announce(&daemon);
-        running::run(daemon, &mut signals).await
+        let [terminate, interrupt] = &mut stop;
+        let failed = tokio::select! {
+            _ = terminate.recv() => false,
+            _ = interrupt.recv() => false,
+            () = daemon.failed() => true,
+        };
+        tracing::info!(failed, "stopping");
+        daemon.stop().await
     })
 }
 

@@ -13,19 +13,16 @@ mod daemon;
 mod daemon_main;
 mod domain;
 mod entropy;
-mod export;
 mod files;
-mod held;
 mod hex;
 mod keys;
 mod listener;
-mod notify;
-mod passed;
+#[cfg(feature = "bench")]
+mod measured;
 mod password;
 mod publish;
 mod reseal;
 mod restore;
-mod running;
 mod shared;
 mod store;
 #[cfg(test)]
@@ -33,3 +30,5 @@ mod vectors;
 
 pub use ctl::ctl_main;
 pub use daemon_main::daemon_main;
+#[cfg(feature = "bench")]
+pub use measured::measured_main;
