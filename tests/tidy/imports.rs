@@ -101,15 +101,10 @@ pub(crate) const IMPORTS: &[Import] = &[
     },
     Import {
         places: &["daemon/src/"],
-        except: &[
-            "daemon/src/connection.rs",
-            "daemon/src/listener.rs",
-            "daemon/src/daemon.rs",
-            "daemon/src/running.rs",
-        ],
+        except: &["daemon/src/connection.rs", "daemon/src/listener.rs", "daemon/src/daemon.rs"],
         never: &["tokio::time"],
         but: &[],
-        instead: "only connection.rs, listener.rs, daemon.rs and running.rs wait for time to pass",
+        instead: "only connection.rs, listener.rs and daemon.rs wait for time to pass",
         bad: "tokio::time::sleep(pause).await;",
     },
     Import {
@@ -127,7 +122,7 @@ pub(crate) const IMPORTS: &[Import] = &[
         bad: "use getrandom::SysRng;",
     },
     Import {
-        places: &["daemon/src/listener.rs", "daemon/src/passed.rs", "daemon/src/caller.rs"],
+        places: &["daemon/src/listener.rs", "daemon/src/caller.rs"],
         except: &[],
         never: &["hallpass_protocol"],
         but: &[],

@@ -344,8 +344,6 @@ events! {
     Rollback = "rollback";
     /// A copy of the database was begun.
     Backup = "backup";
-    /// A list of all users was begun.
-    UserExport = "user.export";
 }
 
 impl Decision {

@@ -6,9 +6,11 @@ use redb::ReadableTable;
 
 use super::StoreError;
 use super::rows::Rows;
-use crate::domain::account::{Change, NewUser};
+use crate::domain::account::Change;
 use crate::domain::command::{ActiveKeys, Command, Facts, Login, Purpose, Whom};
-use crate::domain::revocation::Target;
+use crate::domain::effect::Effect;
+use crate::domain::keyset;
+use crate::domain::revocation::{CutOffs, Target};
 use crate::domain::time::Moment;
 
 /// How far stamps can be ahead of the time, in milliseconds; amply.
@@ -18,17 +20,41 @@ const LISTED_MICROS: u64 = 2 * 3_600 * 1_000_000;
 /// Most sessions that one sweep looks at, so that it holds the writer for a moment only.
 pub(crate) const SWEEP_SESSIONS: usize = 256;
 
+/// What every command is decided on, and few change: read once for all that are done together.
+pub(super) struct Standing {
+    keys: ActiveKeys,
+    cut_offs: CutOffs,
+}
+
+impl Standing {
+    /// Reads it. A database without active keys was never whole.
+    pub(super) fn load<T>(rows: &Rows<T>) -> Result<Self, StoreError>
+    where
+        T: ReadableTable<&'static [u8], &'static [u8]>,
+    {
+        let missing = || StoreError::Layout("the database has no active key; restore a backup".into());
+        let keys = keyset::active(&rows.keys()?).ok_or_else(missing)?;
+        Ok(Self { keys, cut_offs: rows.cut_offs()? })
+    }
+
+    /// Whether this changes it.
+    pub(super) fn is_changed_by(effect: &Effect) -> bool {
+        matches!(effect, Effect::PutKey(_) | Effect::RemoveKey(..) | Effect::PutCutOffs(_))
+    }
+}
+
 /// Loads the facts that a command is decided on.
 pub(super) fn load<T>(
     rows: &Rows<T>,
     command: &Command,
-    keys: &ActiveKeys,
+    standing: &Standing,
     at: &Moment,
 ) -> Result<Facts, StoreError>
 where
     T: ReadableTable<&'static [u8], &'static [u8]>,
 {
-    let mut facts = Facts { cut_offs: rows.cut_offs()?, keys: keys.clone(), ..Facts::default() };
+    let Standing { keys, cut_offs } = standing;
+    let mut facts = Facts { cut_offs: cut_offs.clone(), keys: keys.clone(), ..Facts::default() };
     match command {
         Command::Attempt(login) => load_login(rows, login, &mut facts)?,
         Command::Settle(settle) => {
@@ -56,7 +82,7 @@ where
         }
         Command::Touch(session, _) => load_session(rows, *session, &mut facts)?,
         Command::Revoke(target) => load_target(rows, target, &mut facts)?,
-        Command::AddUser(new) => load_new(rows, new, at, &mut facts)?,
+        Command::AddUser { name, .. } => facts.name_taken = rows.name_taken(name.as_str(), at.now, None)?,
         Command::ChangeUser(name, change) => {
             facts.user = rows.user_named(name.as_str())?;
             if let Change::Rename(new) = change {
@@ -72,21 +98,10 @@ where
             facts.keyset = rows.keys()?;
             facts.master = rows.master()?;
         }
-        Command::Start | Command::Reopen | Command::Backup | Command::Export { .. } => {}
+        Command::Start | Command::Reopen | Command::Backup => {}
         Command::Sweep => load_sweep(rows, at, &mut facts)?,
     }
     Ok(facts)
-}
-
-fn load_new<T>(rows: &Rows<T>, new: &NewUser, at: &Moment, facts: &mut Facts) -> Result<(), StoreError>
-where
-    T: ReadableTable<&'static [u8], &'static [u8]>,
-{
-    facts.name_taken = rows.name_taken(new.name.as_str(), at.now, new.id)?;
-    if let Some(id) = new.id {
-        facts.user = rows.user(id)?;
-    }
-    Ok(())
 }
 
 fn load_target<T>(rows: &Rows<T>, target: &Target, facts: &mut Facts) -> Result<(), StoreError>

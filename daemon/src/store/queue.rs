@@ -35,6 +35,8 @@ struct Lanes<J> {
     normal: Lane<J>,
     closed: bool,
     paused: bool,
+    /// Whether the writer waits for work. To wake one that does not costs as much as to decide a command.
+    awaited: bool,
 }
 
 /// The jobs of each caller that has any, and whose turn it is.
@@ -49,7 +51,13 @@ impl<J> Queue<J> {
     pub(super) fn new() -> Self {
         let lane = || Lane { callers: VecDeque::new(), len: 0 };
         Self {
-            lanes: Mutex::new(Lanes { urgent: lane(), normal: lane(), closed: false, paused: false }),
+            lanes: Mutex::new(Lanes {
+                urgent: lane(),
+                normal: lane(),
+                closed: false,
+                paused: false,
+                awaited: false,
+            }),
             ready: Condvar::new(),
         }
     }
@@ -65,7 +73,12 @@ impl<J> Queue<J> {
         }
         let lane = if urgent { &mut lanes.urgent } else { &mut lanes.normal };
         lane.push(caller, job)?;
-        self.ready.notify_one();
+        let awaited = std::mem::take(&mut lanes.awaited);
+        // What is woken needs the lock.
+        drop(lanes);
+        if awaited {
+            self.ready.notify_one();
+        }
         Ok(())
     }
 
@@ -81,6 +94,7 @@ impl<J> Queue<J> {
             if !jobs.is_empty() || lanes.closed {
                 return jobs;
             }
+            lanes.awaited = true;
             lanes = self.ready.wait(lanes).unwrap_or_else(PoisonError::into_inner);
         }
     }

@@ -6,19 +6,19 @@ use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::time::{Millis, Stamp};
 
 use super::{Committed, Job, State};
-use crate::domain::command::{ActiveKeys, Case, Command};
+use crate::domain::command::{Case, Command};
 use crate::domain::decide::decide;
 use crate::domain::effect::{Audit, Decision, Effect, Outcome};
-use crate::domain::keyset::{self, Key};
 use crate::domain::raise::raised;
 use crate::domain::time::Moment;
+use crate::store::StoreError;
 use crate::store::apply::apply;
 use crate::store::chain::{Head, Who};
+use crate::store::facts::{self, Standing};
 use crate::store::records::Mark;
 use crate::store::refusals::{self, Kind};
 use crate::store::rows::WriterRows;
 use crate::store::schema::{META_MARK, Table};
-use crate::store::{StoreError, facts};
 
 /// How far stamps are reserved ahead, so that few transactions have to write the mark. Time is written down as often.
 const RESERVE: Duration = Duration::from_secs(10);
@@ -83,10 +83,10 @@ impl State {
             changed: false,
             committed: Committed::default(),
         };
-        let mut keys = active(&rows.keys()?)?;
+        let mut standing = Standing::load(rows)?;
         for job in batch {
             let at = self.next_moment();
-            let facts = match facts::load(rows, &job.command, &keys, &at) {
+            let facts = match facts::load(rows, &job.command, &standing, &at) {
                 Ok(facts) => facts,
                 Err(StoreError::Row(error)) => {
                     tracing::error!(%error, "a command needs a row that cannot be read; it was not done");
@@ -108,10 +108,10 @@ impl State {
             if matches!(job.command, Command::Sweep) {
                 self.close_refusals(rows, &at, &mut decided)?;
             }
-            decided.outcomes.push(decision.outcome);
-            if let Some(changed) = &decided.committed.keys {
-                keys = active(changed)?;
+            if decision.effects.iter().any(Standing::is_changed_by) {
+                standing = Standing::load(rows)?;
             }
+            decided.outcomes.push(decision.outcome);
         }
         // A stamp may leave the daemon only if a mark at least as high is on disk, even where nothing else was written.
         // Time is written down as it is, at least every so often, and the reserve is counted from it. Stamps run ahead of it after a restart:
@@ -170,12 +170,6 @@ impl State {
         }
         Ok(())
     }
-}
-
-/// The keys that new tokens are made with. A database without them was never whole.
-fn active(keys: &[Key]) -> Result<ActiveKeys, StoreError> {
-    keyset::active(keys)
-        .ok_or_else(|| StoreError::Layout("the database has no active key; restore a backup".into()))
 }
 
 fn micros(duration: Duration) -> u64 {
