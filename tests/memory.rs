@@ -71,8 +71,7 @@ async fn d6_imported_hashes_take_no_more_than_one_at_a_time() {
     let admin = daemon.admin().await;
     for number in 0..=IMPORTED {
         let hash = Password::new(SCRYPT.to_owned());
-        let user =
-            ImportUser { name: name(number), hash, roles: Vec::new(), disabled: false, check_only: false };
+        let user = ImportUser { name: name(number), hash: Some(hash), ..ImportUser::default() };
         admin.user_import(user).await.unwrap();
     }
     let before = after_one_login(&daemon, &clients).await;

@@ -253,7 +253,7 @@ async fn a_dry_run_knows_names_that_are_taken_or_kept() {
             let hash = "$2b$04$pVMdBUkeBsJvMEvLzV/diOaI9CMgHeO6xICRkON2YBuu6R/kYh3ya".to_owned();
             let (name, hash) = (name.to_owned(), Password::new(hash));
             let user =
-                ImportUser { name: name.clone(), hash, roles: Vec::new(), disabled: false, check_only };
+                ImportUser { name: name.clone(), hash: Some(hash), check_only, ..ImportUser::default() };
             let outcome = admin.user_import(user).await;
             assert_eq!(
                 outcome.as_ref().err().map(hallpass_client::Error::code),

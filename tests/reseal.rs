@@ -68,7 +68,7 @@ fn refused(arguments: &[&Path]) -> String {
     let _ = child.kill();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(70), "{said}");
+    assert_eq!(output.status.code(), Some(78), "{said}");
     said.lines().last().unwrap_or_default().to_owned()
 }
 

@@ -30,7 +30,8 @@ struct Refused {
 impl Refused {
     /// It says all of this, in one sentence and without panic.
     fn says(&self, words: &[&str]) {
-        assert_eq!(self.code, Some(70), "{}", self.text);
+        // 78 where another start would come to the same until somebody mends something.
+        assert!(matches!(self.code, Some(70 | 78)), "{:?}: {}", self.code, self.text);
         assert!(!self.text.contains("panicked"), "{}", self.text);
         let sentence = self.text.lines().last().unwrap_or_default();
         assert!(sentence.starts_with("hallpassd: "), "{}", self.text);

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use hallpass_protocol::admin::{
-    AddUser, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, BackupTable, Code, ImportReport,
-    ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo,
-    UserPage,
+    AddUser, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, BackupTable, Code, Export, ExportPage,
+    ExportPlace, ExportedUser, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey,
+    RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::admin::{AdminRequest, AdminResponse};
 use hallpass_protocol::auth::{Revoked, SessionPage};
@@ -246,7 +246,7 @@ impl AdminClient {
         self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::AuditTail)).await
     }
 
-    /// Adds a user with a password hash that another program has made, or looks whether that could be done.
+    /// Adds a user with the password hash that another program has made, or looks whether that could be done.
     pub async fn user_import(&self, user: ImportUser) -> Result<ImportReport, Error> {
         let request = || AdminRequest::UserImport { request: user.clone() };
         self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::UserImport)).await
@@ -274,5 +274,29 @@ impl AdminClient {
     pub async fn backup_end(&self, id: u64) -> Result<(), Error> {
         let request = || AdminRequest::BackupEnd { id };
         self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::BackupEnd)).await
+    }
+
+    /// Holds one consistent state of all users for an export of them, until [`AdminClient::export_end`]. It is written down in the audit chain.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Busy`](crate::ErrorCode::Busy) while another is held.
+    pub async fn export_begin(&self, with_hashes: bool) -> Result<Export, Error> {
+        let request = || AdminRequest::ExportBegin { with_hashes };
+        self.link.call(self.deadline, Repeat::Never, request, answer!(AdminResponse::ExportBegin)).await
+    }
+
+    /// The next users in the state that is held.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`](crate::ErrorCode::NotFound) for a state that is held no more.
+    pub async fn export_page(&self, place: ExportPlace) -> Result<ExportPage, Error> {
+        let request = || AdminRequest::ExportPage { request: place };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::ExportPage)).await
+    }
+
+    /// Lets the state go. One that is held no more is no error.
+    pub async fn export_end(&self, id: u64) -> Result<(), Error> {
+        let request = || AdminRequest::ExportEnd { id };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::ExportEnd)).await
     }
 }

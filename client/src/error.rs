@@ -78,7 +78,8 @@ impl Error {
 
     /// Whether the daemon has answered at all, whatever it said.
     pub(crate) fn is_answer(&self) -> bool {
-        !matches!(self, Self::Unreachable(_) | Self::NoAnswer | Self::Lost { .. })
+        let cannot_start = matches!(self, Self::SentAway { code: ErrorCode::Unavailable, .. });
+        !cannot_start && !matches!(self, Self::Unreachable(_) | Self::NoAnswer | Self::Lost { .. })
     }
 
     pub(crate) fn unreachable(service: Service, path: &Path, error: io::Error) -> Self {
@@ -100,6 +101,7 @@ fn code_of(status: u8) -> ErrorCode {
     match status {
         s if s == Status::Busy as u8 => ErrorCode::Busy,
         s if s == Status::Forbidden as u8 => ErrorCode::Forbidden,
+        s if s == Status::Unavailable as u8 => ErrorCode::Unavailable,
         _ => ErrorCode::InvalidRequest,
     }
 }

@@ -1,12 +1,15 @@
 //! The administrator's calls. One straight line for each.
 
+mod importing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hallpass_protocol::admin::{
-    AddUser, Admin, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, ImportReport, ImportUser,
-    KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, Admin, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, Export, ExportPage,
+    ExportPlace, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget,
+    RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
 use hallpass_protocol::error::{ErrorCode, Refusal};
@@ -19,7 +22,7 @@ use crate::auth_service::context::code_hash;
 use crate::auth_service::ended;
 use crate::auth_service::pages::session_page;
 use crate::connection::guarded;
-use crate::domain::account::{Attributes, Change, Name, Roles, User, no_such_user};
+use crate::domain::account::{Attributes, Change, Name, NewUser, Roles, User, no_such_user};
 use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
 use crate::domain::keyset::{Key, KeyKind, KeyState};
@@ -188,6 +191,22 @@ impl Admin for AdminService {
         })
         .await
     }
+
+    async fn export_begin(self, _: context::Context, with_hashes: bool) -> Answer<Export> {
+        guarded(async { self.shared.export_begin(self.admit()?, with_hashes).await }).await
+    }
+
+    async fn export_page(self, _: context::Context, request: ExportPlace) -> Answer<ExportPage> {
+        guarded(async { self.shared.export_page(&self.admit()?, request) }).await
+    }
+
+    async fn export_end(self, _: context::Context, id: u64) -> Answer<()> {
+        guarded(async {
+            self.shared.export_end(&self.admit()?, id);
+            Ok(())
+        })
+        .await
+    }
 }
 
 impl AdminService {
@@ -230,37 +249,8 @@ impl AdminService {
             Some(password) => Some(self.shared.hasher.hash_new(password, name.as_str()).await?),
             None => None,
         };
-        changed(self.shared.write(permit, Command::AddUser { name, password, roles, disabled: false }).await?)
-    }
-
-    async fn import_user(&self, request: ImportUser) -> Answer<ImportReport> {
-        let permit = self.admit()?;
-        let (name, roles) = (Name::parse(&request.name)?, Roles::parse(request.roles)?);
-        let (hash, format) = self.shared.hasher.take_over(&request.hash)?;
-        let format = format.to_owned();
-        if request.check_only {
-            let now = self.shared.clock.now();
-            let taken = self.shared.snapshot()?.name_taken(name.as_str(), now).map_err(unreadable)?;
-            return if taken { Err(self.why_taken(&name)?) } else { Ok(ImportReport { user: None, format }) };
-        }
-        let disabled = request.disabled;
-        let add = Command::AddUser { name: name.clone(), password: Some(hash), roles, disabled };
-        match self.shared.write(permit, add).await {
-            Ok(outcome) => Ok(ImportReport { user: Some(changed(outcome)?), format }),
-            Err(refusal) if refusal.code == ErrorCode::AlreadyExists => Err(self.why_taken(&name)?),
-            Err(refusal) => Err(refusal),
-        }
-    }
-
-    /// Tells a name that somebody has from one that is kept: whoever imports a user must not take them for one who is there already.
-    fn why_taken(&self, name: &Name) -> Answer<Refusal> {
-        let there = self.shared.snapshot()?.user_named(name.as_str()).map_err(unreadable)?;
-        let message =
-            "that name was given up not long ago and is kept from others for a while; choose another";
-        Ok(match there {
-            Some(_) => Refusal::new(ErrorCode::AlreadyExists),
-            None => Refusal::because(ErrorCode::InvalidRequest, message),
-        })
+        let new = NewUser { password, roles, ..NewUser::named(name) };
+        changed(self.shared.write(permit, Command::AddUser(Box::new(new))).await?)
     }
 
     fn list_users(&self, after: Option<&str>) -> Answer<UserPage> {

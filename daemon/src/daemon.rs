@@ -28,8 +28,10 @@ use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
 use crate::domain::reseal::Master;
 use crate::entropy::{Entropy, NoEntropy, RandomSource};
+use crate::held::Place;
 use crate::keys::{KeyError, Keys, MasterKey, Sealer, first_generation};
-use crate::listener::{Bound, ListenError, Places, accept, listen_at, own_directory};
+use crate::listener::{Bound, ListenError, Places, accept, own_directory};
+use crate::passed::{Passed, or_bound};
 use crate::password::Hasher;
 use crate::publish::Publisher;
 use crate::reseal::{Change, MasterFile};
@@ -73,6 +75,13 @@ pub(crate) enum DaemonError {
     Other(String),
 }
 
+impl DaemonError {
+    /// Whether another start would come to the same: only somebody who mends the configuration or the master key helps.
+    pub(crate) fn lasts(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Key(_))
+    }
+}
+
 /// What a daemon is started with.
 #[derive(Debug, Clone)]
 pub(crate) struct Parts {
@@ -106,7 +115,7 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     /// Starts to serve: locks, keys, time, the writer, and the sockets last, when everything behind them is ready.
-    pub(crate) async fn start(parts: Parts) -> Result<Self, DaemonError> {
+    pub(crate) async fn start(parts: Parts, passed: Passed) -> Result<Self, DaemonError> {
         let entropy = Entropy::new(Arc::clone(&parts.random));
         let callers = Arc::new(Callers::new(&parts.config.app, &parts.config.admin.uids)?);
         let created = Millis::from_u64(parts.time.wall_micros() / 1000);
@@ -144,15 +153,17 @@ impl Daemon {
             state_dir: parts.state_dir,
             master_file,
             resealing: tokio::sync::Mutex::default(),
-            backup: Mutex::default(),
+            backup: Place::of("backup"),
+            export: Place::of("export"),
             touching: Mutex::new(HashSet::new()),
         });
         let lease = begin(&shared).await?;
         take_over(next, &shared).await?;
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let (auth, auth_socket) = listen_at(&parts.runtime_dir.join(AUTH_SOCKET), parts.auth_mode)?;
-        let (admin, admin_socket) = listen_at(&parts.runtime_dir.join(ADMIN_SOCKET), 0o600)?;
+        let (auth, auth_socket) =
+            or_bound(passed.auth, &parts.runtime_dir.join(AUTH_SOCKET), parts.auth_mode)?;
+        let (admin, admin_socket) = or_bound(passed.admin, &parts.runtime_dir.join(ADMIN_SOCKET), 0o600)?;
         let sockets = [auth_socket, admin_socket];
         let door = Door { shared: Arc::clone(&shared), callers, stop: stop.clone(), tasks: tasks.clone() };
         tasks.spawn(door.clone().keep(auth, Service::Auth));
@@ -174,6 +185,11 @@ impl Daemon {
     /// The master key that this start made, if it made one.
     pub(crate) fn made_master_key(&self) -> Option<&Path> {
         self.made_master_key.as_deref()
+    }
+
+    /// How often the writer has begun or ended something, and whether it has nothing to do.
+    pub(crate) fn writers_turns(&self) -> (u64, bool) {
+        self.shared.writer.turns()
     }
 
     /// Waits until the writer has failed, after which nothing can be changed any more.
@@ -405,7 +421,8 @@ async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
     let mut swept = shared.clock.now();
     while stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
         let now = shared.clock.now();
-        shared.let_go_of_old_backups();
+        shared.backup.let_go_of_old(now);
+        shared.export.let_go_of_old(now);
         if now.since(swept) < SWEEP_EVERY && now.since(shared.writer.changed_at()) >= BUSY {
             continue;
         }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use clap::Parser;
 use hallpass_protocol::paths::{SYSTEM_RUNTIME_DIR, user_runtime_dir, user_state_dir};
 use nix::sys::stat::{Mode, umask};
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::clock::{SystemTime, TimeSource};
 use crate::config::{Config, ConfigError};
 use crate::daemon::{Daemon, DaemonError, Parts};
 use crate::entropy::SystemRandom;
+use crate::passed::Passed;
+use crate::running::{self, Signals};
 
 /// The state directory of a daemon that serves the whole host.
 const SYSTEM_STATE_DIR: &str = "/var/lib/hallpass";
@@ -58,12 +59,12 @@ pub(crate) fn daemon_main_at(time: Arc<dyn TimeSource>) -> ExitCode {
     let args = Args::parse();
     let outcome = log_to_stderr().map_err(DaemonError::from).and_then(|()| {
         keep_secrets_in_memory();
-        run(Parts { time, ..args.places.parts()? })
+        run(&args.places, time)
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let code = if matches!(error, DaemonError::Config(_)) { EXIT_CONFIG } else { EXIT_INTERNAL };
+            let code = if error.lasts() { EXIT_CONFIG } else { EXIT_INTERNAL };
             // With stderr closed there is nobody to tell; the exit code still says it.
             let _ = writeln!(std::io::stderr(), "hallpassd: {error}");
             ExitCode::from(code)
@@ -98,24 +99,25 @@ fn keep_secrets_in_memory() {
     }
 }
 
-fn run(parts: Parts) -> Result<(), DaemonError> {
+fn run(places: &Where, time: Arc<dyn TimeSource>) -> Result<(), DaemonError> {
+    // Before anything else is opened, which could be given their numbers.
+    let passed = Passed::take()?;
     // One thread serves every connection: calls are short, what blocks has threads of its own, and waking another thread costs more than most calls.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(other)?;
     runtime.block_on(async {
-        let mut stop = [
-            signal(SignalKind::terminate()).map_err(other)?,
-            signal(SignalKind::interrupt()).map_err(other)?,
-        ];
-        let mut daemon = Daemon::start(parts).await?;
-        announce(&daemon);
-        let [terminate, interrupt] = &mut stop;
-        let failed = tokio::select! {
-            _ = terminate.recv() => false,
-            _ = interrupt.recv() => false,
-            () = daemon.failed() => true,
+        let mut signals = Signals::new().map_err(other)?;
+        let waiting = passed.again().map_err(other)?;
+        let started = async { Daemon::start(Parts { time, ..places.parts()? }, passed).await };
+        let daemon = match started.await {
+            Ok(daemon) => daemon,
+            Err(error) => {
+                running::turn_away(waiting).await;
+                return Err(error);
+            }
         };
-        tracing::info!(failed, "stopping");
-        daemon.stop().await
+        drop(waiting);
+        announce(&daemon);
+        running::run(daemon, &mut signals).await
     })
 }
 

@@ -3,7 +3,9 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 
 /// Refuses a file that others can read or write, that belongs to another user, or that has a second name somewhere.
 ///
@@ -66,6 +68,37 @@ pub(crate) fn sync(path: &Path) -> io::Result<()> {
 pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(dir)?.sync_all()
+}
+
+/// A private file that lies under another name until it is whole, and goes if it never is.
+pub(crate) struct Unfinished(PathBuf);
+
+impl Unfinished {
+    /// The name under which a file of this name is made. Nothing lies there yet.
+    pub(crate) fn of(path: &Path) -> Self {
+        Self(path.with_added_extension(format!("{}.part", std::process::id())))
+    }
+
+    /// Where it lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Gives it this name, which must be free. Afterwards the name is on disk.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] if something has the name by now.
+    pub(crate) fn finish(self, path: &Path) -> io::Result<()> {
+        renameat2(AT_FDCWD, &self.0, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE)?;
+        sync_directory_of(path)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // Nothing lies here once it has its name.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 #[cfg(test)]

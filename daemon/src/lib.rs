@@ -13,16 +13,21 @@ mod daemon;
 mod daemon_main;
 mod domain;
 mod entropy;
+mod export;
 mod files;
+mod held;
 mod hex;
 mod keys;
 mod listener;
 #[cfg(feature = "bench")]
 mod measured;
+mod notify;
+mod passed;
 mod password;
 mod publish;
 mod reseal;
 mod restore;
+mod running;
 mod shared;
 mod store;
 #[cfg(test)]

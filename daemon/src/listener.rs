@@ -59,7 +59,7 @@ pub(crate) fn listen_at(path: &Path, mode: u32) -> Result<(UnixListener, Bound),
     let fd = unbound().map_err(|error| system(error.into()))?;
     bind(fd.as_raw_fd(), &address).map_err(|error| system(error.into()))?;
     std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(system)?;
-    let bound = Bound { path: path.to_owned(), file: file_at(path).map_err(system)? };
+    let bound = Bound { path: path.to_owned(), file: Some(file_at(path).map_err(system)?) };
     listen(&fd, Backlog::MAXCONN).map_err(|error| system(error.into()))?;
     Ok((UnixListener::from_std(fd.into()).map_err(system)?, bound))
 }
@@ -68,10 +68,16 @@ pub(crate) fn listen_at(path: &Path, mode: u32) -> Result<(UnixListener, Bound),
 #[derive(Debug)]
 pub(crate) struct Bound {
     path: PathBuf,
-    file: (u64, u64),
+    /// Which file it is, if it is this daemon's.
+    file: Option<(u64, u64)>,
 }
 
 impl Bound {
+    /// One that another program has bound and will go on with.
+    pub(crate) fn by_another(path: PathBuf) -> Self {
+        Self { path, file: None }
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -79,7 +85,7 @@ impl Bound {
 
     /// Removes the file, unless it is somebody else's by now or gone already.
     pub(crate) fn remove(&self) {
-        if file_at(&self.path).is_ok_and(|file| file == self.file) {
+        if file_at(&self.path).is_ok_and(|file| self.file == Some(file)) {
             // It is gone already, which is as it should be.
             let _ = std::fs::remove_file(&self.path);
         }

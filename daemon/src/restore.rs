@@ -6,7 +6,7 @@ use hallpass_protocol::time::Stamp;
 
 use crate::board::Abandoned;
 use crate::daemon::{DaemonError, Parts, STAMPS_AHEAD};
-use crate::store::{Lost, Report, Restore, Restorer};
+use crate::store::{Lost, Report, Restore, Restorer, Told};
 
 /// A restore that waits for consent. No daemon can start meanwhile.
 pub(crate) struct Restoring {
@@ -27,8 +27,8 @@ impl Restoring {
     }
 
     /// Checks the backup.
-    pub(crate) fn check(&self) -> Result<Report, DaemonError> {
-        Ok(self.restore.check()?)
+    pub(crate) fn check(&self, progress: &mut Told<'_>) -> Result<Report, DaemonError> {
+        Ok(self.restore.check(progress)?)
     }
 
     /// What the database that is to be replaced knows and the backup does not.
@@ -37,7 +37,11 @@ impl Restoring {
     }
 
     /// Does it, and gives the name under which the replaced database is kept, if there was one. When this returns, nobody believes the board of before.
-    pub(crate) fn finish(mut self, lost: &Lost) -> Result<Option<PathBuf>, DaemonError> {
+    pub(crate) fn finish(
+        mut self,
+        lost: &Lost,
+        progress: &mut Told<'_>,
+    ) -> Result<Option<PathBuf>, DaemonError> {
         let wall = self.parts.time.wall_micros();
         let visible = self.board.close();
         let ahead = u64::try_from(STAMPS_AHEAD.as_micros()).unwrap_or(u64::MAX);
@@ -51,6 +55,6 @@ impl Restoring {
             wall,
             visible,
         };
-        Ok(self.restore.put(lost, &by)?)
+        Ok(self.restore.put(lost, &by, progress)?)
     }
 }

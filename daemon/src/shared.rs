@@ -8,7 +8,6 @@ use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::SessionId;
 use hallpass_protocol::time::Millis;
 
-use crate::backup::Held;
 use crate::board::Board;
 use crate::caller::Callers;
 use crate::caller::daemon_itself;
@@ -20,11 +19,13 @@ use crate::domain::keyset::{self, Key, KeyKind, KeyPolicy};
 use crate::domain::policy::Permit;
 use crate::domain::reseal::MasterId;
 use crate::entropy::Entropy;
+use crate::export::Users;
+use crate::held::Place;
 use crate::keys::Keys;
 use crate::listener::Places;
 use crate::password::Hasher;
 use crate::reseal::MasterFile;
-use crate::store::{Snapshot, Store, StoreError, Writer};
+use crate::store::{Copied, Snapshot, Store, StoreError, Writer};
 
 /// What every connection works with.
 pub(crate) struct Shared {
@@ -44,7 +45,8 @@ pub(crate) struct Shared {
     pub(crate) state_dir: PathBuf,
     pub(crate) master_file: MasterFile,
     pub(crate) resealing: tokio::sync::Mutex<()>,
-    pub(crate) backup: Mutex<Option<Held>>,
+    pub(crate) backup: Place<Copied>,
+    pub(crate) export: Place<Users>,
     pub(crate) started: Millis,
     pub(crate) touching: Mutex<HashSet<SessionId>>,
 }

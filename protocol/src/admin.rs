@@ -66,6 +66,13 @@ pub trait Admin {
     async fn backup_page(request: BackupPlace) -> Answer<BackupPage>;
     /// Lets that state go.
     async fn backup_end(id: u64) -> Answer<()>;
+    /// Holds one consistent state of all users for an export, with or without the hashes of their passwords. What is true of
+    /// [`Admin::backup_begin`] is true of this.
+    async fn export_begin(with_hashes: bool) -> Answer<Export>;
+    /// The next users in that state, in the order of their identifiers.
+    async fn export_page(request: ExportPlace) -> Answer<ExportPage>;
+    /// Lets that state go.
+    async fn export_end(id: u64) -> Answer<()>;
 }
 
 /// How the daemon is doing.
@@ -112,17 +119,21 @@ pub struct AddUser {
     pub roles: Vec<String>,
 }
 
-/// A user of another program, to be added with the password they have there.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A user of another program or daemon, to be added with the password they have there.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ImportUser {
     /// The name to log in with.
     pub name: String,
-    /// The hash of their password: Argon2, bcrypt, scrypt or PBKDF2. It is as little anybody's to see as a password.
-    pub hash: Password,
+    /// The hash of their password: Argon2, bcrypt, scrypt or PBKDF2. It is as little anybody's to see as a password. Without one they have none.
+    pub hash: Option<Password>,
     /// Roles.
     pub roles: Vec<String>,
+    /// What else is kept of them.
+    pub attributes: BTreeMap<String, String>,
     /// Whether they are kept from logging in.
     pub disabled: bool,
+    /// Who they were in another daemon, and are to be here. Without it they are somebody new.
+    pub user_id: Option<UserId>,
     /// Whether nothing is to be changed.
     pub check_only: bool,
 }
@@ -132,7 +143,7 @@ pub struct ImportUser {
 pub struct ImportReport {
     /// The user that was added; none where that was only looked at.
     pub user: Option<UserInfo>,
-    /// The format of the hash, as a stable word such as `bcrypt`. The first login replaces all but today's.
+    /// The format of the hash, as a stable word such as `bcrypt`; `none` without one. The first login replaces all but today's.
     pub format: String,
 }
 
@@ -293,6 +304,50 @@ pub struct BackupTable {
     pub name: String,
     /// How many rows it has.
     pub rows: u64,
+}
+
+/// One state of all users that is held for an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    /// Names it in the calls that follow.
+    pub id: u64,
+    /// How many users there are.
+    pub users: u64,
+}
+
+/// Which users to export next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportPlace {
+    /// The state that is held.
+    pub id: u64,
+    /// Users after this one; without it, from the first.
+    pub after: Option<UserId>,
+}
+
+/// Users of an export, in the order of their identifiers, which is the order in which they were added.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExportPage {
+    /// The users.
+    pub users: Vec<ExportedUser>,
+    /// Whether there are no more.
+    pub last: bool,
+}
+
+/// A user with all that an import takes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExportedUser {
+    /// The user, for ever.
+    pub user_id: UserId,
+    /// The name they log in with.
+    pub name: String,
+    /// The hash of their password in PHC form, if it was asked for and they have one.
+    pub hash: Option<Password>,
+    /// Their roles.
+    pub roles: Vec<String>,
+    /// What else is kept of them.
+    pub attributes: BTreeMap<String, String>,
+    /// Whether they are kept from logging in.
+    pub disabled: bool,
 }
 
 /// Which rows to copy next.

@@ -50,6 +50,8 @@ pub enum Status {
     Busy = 2,
     /// The caller is not one that the configuration knows.
     Forbidden = 3,
+    /// The daemon cannot start.
+    Unavailable = 4,
 }
 
 /// A connection that got no further than its hello.

@@ -59,6 +59,11 @@ pub const BACKUP_PAGE_BYTES: usize = 32 * 1024;
 /// Most rows in one page of a backup.
 pub const BACKUP_PAGE_ROWS: usize = 1024;
 
+/// Most bytes of users, as they are stored, in one page of an export, or one user where that is longer.
+pub const EXPORT_PAGE_BYTES: usize = 32 * 1024;
+/// Most users in one page of an export.
+pub const EXPORT_PAGE_USERS: usize = 256;
+
 // A page of the widest rows must fit its frame: an oversize answer would end the connection for everyone on it.
 const _: () = assert!(SESSIONS_PER_PAGE * 768 <= AUTH_FRAME);
 const _: () = assert!(
@@ -68,3 +73,5 @@ const _: () = assert!(REVOCATIONS_PER_PAGE * 256 <= ADMIN_FRAME);
 const _: () = assert!(AUDIT_PER_PAGE * 1024 <= ADMIN_FRAME);
 // Each row brings two lengths along, and the last one may go beyond the bytes by the widest row.
 const _: () = assert!(BACKUP_PAGE_BYTES + BACKUP_PAGE_ROWS * 6 + 16 * 1024 <= ADMIN_FRAME);
+// What is stored of a user is what is sent of them, lengths and all, and the last one may go beyond the bytes by the widest user.
+const _: () = assert!(EXPORT_PAGE_BYTES + EXPORT_PAGE_USERS * 8 + 16 * 1024 <= ADMIN_FRAME);

@@ -101,10 +101,15 @@ pub(crate) const IMPORTS: &[Import] = &[
     },
     Import {
         places: &["daemon/src/"],
-        except: &["daemon/src/connection.rs", "daemon/src/listener.rs", "daemon/src/daemon.rs"],
+        except: &[
+            "daemon/src/connection.rs",
+            "daemon/src/listener.rs",
+            "daemon/src/daemon.rs",
+            "daemon/src/running.rs",
+        ],
         never: &["tokio::time"],
         but: &[],
-        instead: "only connection.rs, listener.rs and daemon.rs wait for time to pass",
+        instead: "only connection.rs, listener.rs, daemon.rs and running.rs wait for time to pass",
         bad: "tokio::time::sleep(pause).await;",
     },
     Import {
@@ -122,7 +127,7 @@ pub(crate) const IMPORTS: &[Import] = &[
         bad: "use getrandom::SysRng;",
     },
     Import {
-        places: &["daemon/src/listener.rs", "daemon/src/caller.rs"],
+        places: &["daemon/src/listener.rs", "daemon/src/passed.rs", "daemon/src/caller.rs"],
         except: &[],
         never: &["hallpass_protocol"],
         but: &[],

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use hallpass_client::admin::{
-    AddUser, AdminClient, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, ImportReport,
-    ImportUser, KeyInfo, NewMasterKey, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey,
-    Status, UserInfo, UserPage,
+    AddUser, AdminClient, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, Export, ExportPage,
+    ExportPlace, ImportReport, ImportUser, KeyInfo, NewMasterKey, Reseal, RevocationEntry, RevocationKey,
+    RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_client::{ErrorCode, Millis, Password, Refusal, Revoked, SessionId, SessionPage, Token, UserId};
 use hallpass_protocol::admin::Admin;
@@ -45,13 +45,7 @@ async fn changes_are_never_sent_twice() {
     fake.will((0..7).map(|_| Act::HangUp));
     let password = || Password::new("secret".to_owned());
     let user = AddUser { name: "alice".to_owned(), password: Some(password()), roles: Vec::new() };
-    let other = ImportUser {
-        name: "bob".to_owned(),
-        hash: password(),
-        roles: Vec::new(),
-        disabled: false,
-        check_only: false,
-    };
+    let other = ImportUser { name: "bob".to_owned(), hash: Some(password()), ..ImportUser::default() };
     for outcome in [
         client.user_add(user).await,
         client.user_enable("alice").await,
@@ -222,6 +216,20 @@ impl Admin for Administering {
 
     async fn backup_end(self, _: Context, _: u64) -> Answer<()> {
         self.0.play("backup_end").await
+    }
+
+    async fn export_begin(self, _: Context, _: bool) -> Answer<Export> {
+        self.0.play("export_begin").await?;
+        Ok(Export { id: 1, users: 0 })
+    }
+
+    async fn export_page(self, _: Context, _: ExportPlace) -> Answer<ExportPage> {
+        self.0.play("export_page").await?;
+        Ok(ExportPage { users: Vec::new(), last: true })
+    }
+
+    async fn export_end(self, _: Context, _: u64) -> Answer<()> {
+        self.0.play("export_end").await
     }
 
     async fn revocation_list(self, _: Context, _: Option<RevocationKey>) -> Answer<Vec<RevocationEntry>> {

@@ -8,10 +8,13 @@ use hallpass_protocol::auth::SessionKind;
 use hallpass_protocol::id::{BadId, SessionId};
 
 mod files;
+mod moving;
 
 pub(super) use files::{BackupArgs, CheckArgs, RestoreArgs};
+pub(super) use moving::{ExportArgs, ImportArgs};
 
 use files::{BACKUP_NOTES, CHECK_NOTES, RESTORE_NOTES};
+use moving::{EXPORT_NOTES, IMPORT_EXAMPLES};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -68,6 +71,12 @@ pub(super) enum Verb {
     /// Read the audit chain
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// The same as `user export`
+    #[command(hide = true, after_long_help = EXPORT_NOTES)]
+    Export(ExportArgs),
+    /// The same as `user import`
+    #[command(hide = true, after_long_help = IMPORT_EXAMPLES)]
+    Import(ImportArgs),
     /// Copy the database while the daemon runs
     #[command(after_long_help = BACKUP_NOTES)]
     Backup(BackupArgs),
@@ -107,18 +116,6 @@ Examples:
   printf '%s\\n' \"$T\" | hallpass revoke --token -
   hallpass revoke --user alice
   hallpass revoke --all --yes";
-
-const IMPORT_EXAMPLES: &str = "\
-A line is a JSON object; roles and disabled may be left out:
-  {\"name\":\"alice\",\"hash\":\"$2b$12$...\",\"roles\":[\"editor\"],\"disabled\":false}
-
-Hashes of argon2, bcrypt, scrypt and pbkdf2 are taken, each with bounded parameters;
-the first login replaces them. A bad line stops no other. Whoever is there already
-stays as they are, so an import can be run again.
-
-Examples:
-  hallpass user import users.jsonl --dry-run
-  psql -Atc \"select json_build_object('name', login, 'hash', pw) from users\" | hallpass user import -";
 
 const RESEAL_EXAMPLES: &str = "\
 Sessions and tokens go on. A copy of the database made before still opens with the old key,
@@ -173,9 +170,12 @@ pub(super) enum UserVerb {
     },
     /// Make a code with which a user sets a password once
     Code(CodeArgs),
-    /// Add the users of another program with their passwords
+    /// Add the users of another program or daemon with their passwords
     #[command(after_long_help = IMPORT_EXAMPLES)]
     Import(ImportArgs),
+    /// Write all users down, one a line, as `import` takes them
+    #[command(after_long_help = EXPORT_NOTES)]
+    Export(ExportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -233,16 +233,6 @@ pub(super) struct RolesArgs {
     /// The roles to have from now on, with commas between; '' for none
     #[arg(long, value_name = "A,B", value_parser = roles)]
     pub(super) set: Roles,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ImportArgs {
-    /// A file with one user a line; `-` is stdin
-    #[arg(value_name = "FILE")]
-    pub(super) file: PathBuf,
-    /// Only say what would become of each line
-    #[arg(long)]
-    pub(super) dry_run: bool,
 }
 
 /// Roles out of one argument.

@@ -2,23 +2,19 @@
 //!
 //! The file is written here and not by the daemon, which cannot write where an administrator can.
 
-use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use hallpass_client::admin::{AdminClient, Backup, BackupPlace};
 use hallpass_protocol::error::{ErrorCode, Refusal};
-use nix::sys::signal::Signal;
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 
+use super::check::told;
 use super::failure::Failure;
+use super::interrupt::unless_ended;
+use super::progress::Progress;
 use super::render::Out;
 use super::render::text::neutral;
 use crate::store::{self, Copy, StoreError};
-
-/// How often the progress is shown, and after how long first.
-const SHOW_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Serialize)]
 struct BackupView<'a> {
@@ -29,13 +25,7 @@ struct BackupView<'a> {
 
 /// Makes the copy. A signal breaks it off, and leaves nothing behind.
 pub(super) async fn run(file: &Path, admin: AdminClient, out: &mut Out<'_>) -> Result<(), Failure> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Start)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Start)?;
-    let (rows, bytes) = tokio::select! {
-        made = make(file, &admin) => made?,
-        _ = interrupt.recv() => return Err(Failure::Signal(Signal::SIGINT)),
-        _ = terminate.recv() => return Err(Failure::Signal(Signal::SIGTERM)),
-    };
+    let (rows, bytes) = unless_ended(make(file, &admin)).await?;
     let name = file.display().to_string();
     if out.json {
         return Ok(out.object(&BackupView { file: &name, rows, bytes })?);
@@ -54,7 +44,7 @@ async fn make(file: &Path, admin: &AdminClient) -> Result<(u64, u64), Failure> {
     let (copy, rows) = copied?;
     let whole = copy.close().map_err(failed)?;
     let bytes = whole.lies_at().metadata()?.len();
-    let report = store::check(whole.lies_at()).map_err(failed)?;
+    let report = told(|progress| store::check(whole.lies_at(), progress)).map_err(failed)?;
     if let Some(fault) = report.faults.first() {
         let why = format!(
             "the database is damaged, and so was its copy, which was not kept: {fault}; stop the daemon and run `hallpass check`"
@@ -66,8 +56,8 @@ async fn make(file: &Path, admin: &AdminClient) -> Result<(u64, u64), Failure> {
 }
 
 async fn fill(mut copy: Copy, backup: &Backup, admin: &AdminClient) -> Result<(Copy, u64), Failure> {
-    let all = backup.tables.iter().map(|table| table.rows).sum();
-    let mut progress = Progress::new(all);
+    let (mut done, all) = (0, backup.tables.iter().map(|table| table.rows).sum());
+    let mut progress = Progress::of("rows");
     for (number, table) in backup.tables.iter().enumerate() {
         let mut after = None;
         let mut rows = 0;
@@ -77,7 +67,8 @@ async fn fill(mut copy: Copy, backup: &Backup, admin: &AdminClient) -> Result<(C
             let page = admin.backup_page(place).await?;
             copy.take(number, &table.name, &page.rows).map_err(failed)?;
             rows += page.rows.len() as u64;
-            progress.moved(page.rows.len() as u64);
+            done += page.rows.len() as u64;
+            progress.at(done, Some(all));
             match page.rows.into_iter().next_back() {
                 Some((key, _)) if !page.last => after = Some(key),
                 _ => break,
@@ -90,7 +81,7 @@ async fn fill(mut copy: Copy, backup: &Backup, admin: &AdminClient) -> Result<(C
             )));
         }
     }
-    Ok((copy, progress.done))
+    Ok((copy, done))
 }
 
 /// What a file that does not serve is answered with.
@@ -101,38 +92,5 @@ pub(super) fn failed(error: StoreError) -> Failure {
             Refusal::because(ErrorCode::InvalidRequest, why).into()
         }
         error => Failure::surprise(error),
-    }
-}
-
-/// A line on the terminal that says how far it is, for as long as it lives.
-struct Progress {
-    all: u64,
-    done: u64,
-    shown: Instant,
-    is_shown: bool,
-}
-
-impl Progress {
-    fn new(all: u64) -> Self {
-        Self { all, done: 0, shown: Instant::now(), is_shown: false }
-    }
-
-    fn moved(&mut self, rows: u64) {
-        self.done += rows;
-        if self.shown.elapsed() < SHOW_EVERY || !io::stderr().is_terminal() {
-            return;
-        }
-        (self.shown, self.is_shown) = (Instant::now(), true);
-        let percent = self.done.saturating_mul(100).checked_div(self.all).unwrap_or(100);
-        // A terminal that is gone does not need to know.
-        let _ = write!(io::stderr(), "\r{} of {} rows, {percent} %", self.done, self.all);
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.is_shown {
-            let _ = writeln!(io::stderr());
-        }
     }
 }

@@ -9,12 +9,13 @@ use hallpass_protocol::limits::{AUDIT_PER_PAGE, REVOCATIONS_PER_PAGE};
 use hallpass_protocol::paths::admin_socket_beside;
 
 use super::args::{
-    AddArgs, AuditVerb, Cli, CodeArgs, KeyVerb, LoginArgs, NameArg, PasswdArgs, RefreshArgs, RemoveArgs,
-    ResealArgs, RetireArgs, RevocationVerb, RevokeArgs, RolesArgs, RotateArgs, SessionVerb, UserVerb, Verb,
-    VerifyArgs,
+    AddArgs, AuditVerb, Cli, CodeArgs, ExportArgs, ImportArgs, KeyVerb, LoginArgs, NameArg, PasswdArgs,
+    RefreshArgs, RemoveArgs, ResealArgs, RetireArgs, RevocationVerb, RevokeArgs, RolesArgs, RotateArgs,
+    SessionVerb, UserVerb, Verb, VerifyArgs,
 };
 use super::backup;
 use super::check;
+use super::export;
 use super::failure::Failure;
 use super::import;
 use super::input;
@@ -48,6 +49,8 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count.get(), after, &socket, out).await,
         Verb::Check(args) => check::run(args.file, &args.places, out),
         Verb::Restore(args) => restore::run(&args, out),
+        Verb::Export(args) => user_export(args, &socket, out).await,
+        Verb::Import(args) => user_import(args, &socket, out).await,
         Verb::Backup(args) => backup::run(&args.file, socket.admin().await?, out).await,
     }
 }
@@ -84,11 +87,19 @@ async fn user(verb: UserVerb, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome
         UserVerb::Rename { name, new_name } => user_rename(name, new_name, socket, out).await,
         UserVerb::Set { name, attributes } => user_set(name, attributes, socket, out).await,
         UserVerb::Code(args) => user_code(args, socket, out).await,
-        UserVerb::Import(args) => {
-            let lines = import::open(&args.file)?;
-            import::run(lines, args.dry_run, &socket.admin().await?, out).await
-        }
+        UserVerb::Import(args) => user_import(args, socket, out).await,
+        UserVerb::Export(args) => user_export(args, socket, out).await,
     }
+}
+
+async fn user_import(args: ImportArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let lines = import::open(&args.file)?;
+    import::run(lines, args.dry_run, &socket.admin().await?, out).await
+}
+
+async fn user_export(args: ExportArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    let to = export::open(&args, out)?;
+    export::run(to, args.with_hashes, &socket.admin().await?, out).await
 }
 
 async fn user_add(args: AddArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {

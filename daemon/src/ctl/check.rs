@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::backup::failed;
 use super::failure::Failure;
+use super::progress::Progress;
 use super::render::Out;
 use super::render::text::neutral;
 use crate::daemon_main::Where;
-use crate::store::{self, Report};
+use crate::store::{self, Report, Told};
 
 /// What was found. The field names are a promise.
 #[derive(Serialize)]
@@ -30,9 +31,15 @@ pub(super) fn run(file: Option<PathBuf>, places: &Where, out: &mut Out<'_>) -> R
         Some(file) => file,
         None => store::database_in(&places.parts()?.state_dir),
     };
-    let report = store::check(&file).map_err(failed)?;
+    let report = told(|progress| store::check(&file, progress)).map_err(failed)?;
     show(&file, &report, out)?;
     if report.is_sound() { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// Checks something and says on the terminal how far it is.
+pub(super) fn told<T>(check: impl FnOnce(&mut Told<'_>) -> T) -> T {
+    let mut progress = Progress::of("rows checked");
+    check(&mut |done, all| progress.at(done, Some(all)))
 }
 
 fn show(file: &Path, report: &Report, out: &mut Out<'_>) -> io::Result<()> {

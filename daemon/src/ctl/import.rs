@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Fault, status};
+use super::progress::Progress;
 use super::render::Out;
 use super::render::text::neutral;
 
@@ -27,11 +28,21 @@ const AT_ONCE: usize = 32;
 #[serde(deny_unknown_fields)]
 struct Entry {
     name: String,
-    hash: Password,
+    user_id: Option<UserId>,
+    hash: Option<Password>,
     #[serde(default)]
     roles: Vec<String>,
     #[serde(default)]
+    attributes: BTreeMap<String, String>,
+    #[serde(default)]
     disabled: bool,
+}
+
+impl Entry {
+    fn into_user(self, check_only: bool) -> ImportUser {
+        let Self { name, user_id, hash, roles, attributes, disabled } = self;
+        ImportUser { name, hash, roles, attributes, disabled, user_id, check_only }
+    }
 }
 
 /// The lines of the file, or of stdin for `-`.
@@ -52,18 +63,20 @@ pub(super) async fn run(
     admin: &AdminClient,
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
-    let entries = Entries { lines, number: 0, seen: BTreeMap::new() };
+    let entries = Entries { lines, number: 0, seen: BTreeMap::new(), seen_ids: BTreeMap::new() };
     let asked = stream::iter(entries).map(|(line, entry)| async move {
-        let Entry { name, hash, roles, disabled } = match entry {
-            Ok(entry) => entry,
+        let user = match entry {
+            Ok(entry) => entry.into_user(dry_run),
             Err(failure) => return (line, None, Err(failure)),
         };
-        let user = ImportUser { name: name.clone(), hash, roles, disabled, check_only: dry_run };
+        let name = user.name.clone();
         (line, Some(name), admin.user_import(user).await.map_err(Failure::from))
     });
     let mut answers = Box::pin(asked.buffered(AT_ONCE));
     let mut report = Report { dry_run, ..Report::default() };
+    let mut progress = Progress::of("lines");
     while let Some((line, name, answer)) = answers.next().await {
+        progress.at(line, None);
         match answer {
             Ok(done) => report.added(out, line, &name.unwrap_or_default(), &done)?,
             Err(failure) if failure.fault().code == ErrorCode::AlreadyExists.as_str() => {
@@ -74,11 +87,13 @@ pub(super) async fn run(
             }
             // What is refused for this reason would be refused for every line to come.
             Err(failure) => {
+                drop(progress);
                 report.summary(out, Some(line))?;
                 return Err(failure);
             }
         }
     }
+    drop(progress);
     report.summary(out, None)?;
     if report.refused == 0 { Ok(()) } else { Err(Failure::Reported) }
 }
@@ -89,6 +104,8 @@ struct Entries {
     number: u64,
     /// The line that each name was first seen in.
     seen: BTreeMap<String, u64>,
+    /// The same of each identifier.
+    seen_ids: BTreeMap<UserId, u64>,
 }
 
 impl Iterator for Entries {
@@ -112,13 +129,16 @@ impl Entries {
         // The parser's own words would repeat what stands there, and that may be the hash.
         let entry: Entry = serde_json::from_slice(line).map_err(|error| {
             refusal(if error.is_data() {
-                "the line is not an object of name, hash, roles and disabled, each of its kind".into()
+                "the line is not an object of name, user_id, hash, roles, attributes and disabled, each of its kind".into()
             } else {
                 format!("the line is not JSON from column {} on", error.column())
             })
         })?;
-        match self.seen.insert(entry.name.clone(), self.number) {
-            Some(first) => Err(refusal(format!("line {first} has the same name"))),
+        if let Some(first) = self.seen.insert(entry.name.clone(), self.number) {
+            return Err(refusal(format!("line {first} has the same name")));
+        }
+        match entry.user_id.and_then(|id| self.seen_ids.insert(id, self.number)) {
+            Some(first) => Err(refusal(format!("line {first} has the same user_id"))),
             None => Ok(entry),
         }
     }
@@ -157,6 +177,14 @@ fn next_line(lines: &mut dyn BufRead) -> Result<Option<Zeroizing<Vec<u8>>>, Fail
     Ok(some.then_some(line))
 }
 
+/// The format of a hash that is none.
+const NO_HASH: &str = "none";
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 /// What became of the lines so far. Only a name that the daemon has taken for one is repeated.
 #[derive(Default, Serialize)]
 struct Report {
@@ -164,6 +192,9 @@ struct Report {
     added: u64,
     already_there: u64,
     refused: u64,
+    /// Of those that were added, who has no password.
+    #[serde(skip_serializing_if = "is_none")]
+    without_password: u64,
     /// The line at which the daemon could be asked no more.
     #[serde(skip_serializing_if = "Option::is_none")]
     stopped_at: Option<u64>,
@@ -199,6 +230,7 @@ impl<'a> LineView<'a> {
 impl Report {
     fn added(&mut self, out: &mut Out<'_>, line: u64, name: &str, done: &ImportReport) -> io::Result<()> {
         self.added += 1;
+        self.without_password += u64::from(done.format == NO_HASH);
         if !out.json {
             // In text only what needs a look has a line of its own.
             return Ok(());
@@ -242,6 +274,13 @@ impl Report {
         let added = if self.dry_run { "would be added" } else { "added" };
         let Self { added: count, already_there, refused, .. } = self;
         writeln!(out.to, "{count} {added}, {already_there} already there, {refused} refused.")?;
+        if self.without_password > 0 {
+            let them = self.without_password;
+            writeln!(
+                out.to,
+                "{them} of them without a password: they log in once `hallpass user code NAME` has made them a code."
+            )?;
+        }
         if self.dry_run { writeln!(out.to, "Nothing was changed.") } else { Ok(()) }
     }
 }

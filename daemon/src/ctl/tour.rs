@@ -20,6 +20,7 @@ use crate::clock::{SystemTime, TimeSource};
 use crate::config::Config;
 use crate::daemon::{Daemon, Parts};
 use crate::entropy::{Entropy, RandomSource, SystemRandom};
+use crate::passed::Passed;
 
 /// The one user of the tour.
 const NAME: &str = "alice";
@@ -50,7 +51,7 @@ pub(super) async fn run(out: &mut Out<'_>) -> Result<(), Failure> {
         time: Arc::new(SystemTime),
         random: Arc::clone(&random),
     };
-    let daemon = Daemon::start(parts).await.map_err(Failure::surprise)?;
+    let daemon = Daemon::start(parts, Passed::default()).await.map_err(Failure::surprise)?;
     let entropy = Entropy::new(random);
     let told = tokio::select! {
         told = tell(&daemon, begun.elapsed(), &entropy, out) => told,

@@ -29,7 +29,7 @@ fn parts(dir: &TempDir, named: Option<PathBuf>) -> Parts {
 }
 
 async fn start(dir: &TempDir) -> Result<Daemon, DaemonError> {
-    Daemon::start(parts(dir, None)).await
+    Daemon::start(parts(dir, None), Passed::default()).await
 }
 
 fn key_file(dir: &TempDir) -> PathBuf {
@@ -132,7 +132,7 @@ async fn the_daemon_replaces_its_own_key_and_no_other() {
     assert_ne!(std::fs::read(key_file(&dir)).unwrap(), old);
     opens(&dir, &token).await.unwrap();
 
-    let named = Daemon::start(parts(&dir, Some(key_file(&dir)))).await.unwrap();
+    let named = Daemon::start(parts(&dir, Some(key_file(&dir))), Passed::default()).await.unwrap();
     let refused = named.shared.reseal(daemon_itself(), None).await.unwrap_err();
     assert!(refused.message.contains("--new-key NEW"), "{}", refused.message);
     named.stop().await.unwrap();
@@ -175,7 +175,7 @@ async fn a_backup_is_held_for_whoever_goes_on_with_it_and_not_for_long() {
     let clock = Arc::new(Forward::default());
     let wait = |seconds: u64| clock.0.fetch_add(seconds * 1_000_000, std::sync::atomic::Ordering::Relaxed);
     let time = Arc::clone(&clock) as Arc<dyn TimeSource>;
-    let daemon = Daemon::start(Parts { time, ..parts(&dir, None) }).await.unwrap();
+    let daemon = Daemon::start(Parts { time, ..parts(&dir, None) }, Passed::default()).await.unwrap();
     let shared = &daemon.shared;
     let begin = async || shared.backup_begin(daemon_itself()).await.map(|backup| backup.id);
     let page = |id| {

@@ -164,29 +164,60 @@ impl Attributes {
     }
 }
 
-/// Adds a user under a name that nobody has.
-pub(crate) fn add(
-    name: &Name,
-    password: Option<&PasswordHash>,
-    roles: &Roles,
-    disabled: bool,
-    case: &Case<'_>,
-) -> Decision {
-    if case.facts.name_taken {
-        return Decision::refused(Event::UserAdd, ErrorCode::AlreadyExists).about_name(name);
+/// A user to be added.
+#[derive(Debug, Clone)]
+pub(crate) struct NewUser {
+    /// Who they were in another database, and are to be in this one. Without it they are somebody new.
+    pub(crate) id: Option<UserId>,
+    /// Under this name.
+    pub(crate) name: Name,
+    /// With this credential.
+    pub(crate) password: Option<PasswordHash>,
+    /// These roles.
+    pub(crate) roles: Roles,
+    /// And these attributes.
+    pub(crate) attributes: Attributes,
+    /// Whether they are kept from logging in at first.
+    pub(crate) disabled: bool,
+}
+
+impl NewUser {
+    /// Somebody new of whom nothing but the name is known.
+    pub(crate) fn named(name: Name) -> Self {
+        let (roles, attributes) = (Roles::default(), Attributes::default());
+        Self { id: None, name, password: None, roles, attributes, disabled: false }
     }
+}
+
+/// Adds a user under a name that nobody has.
+pub(crate) fn add(new: &NewUser, case: &Case<'_>) -> Decision {
+    if case.facts.name_taken {
+        return Decision::refused(Event::UserAdd, ErrorCode::AlreadyExists).about_name(&new.name);
+    }
+    if let Some(there) = &case.facts.user {
+        return Decision::refused(Event::UserAdd, is_there(there)).about_user(there.id);
+    }
+    let NewUser { id, name, password, roles, attributes, disabled } = new.clone();
     let user = User {
-        id: UserId::new(case.at.now, case.fresh.id),
-        name: name.clone(),
-        password: password.cloned(),
-        roles: roles.clone(),
+        id: id.unwrap_or_else(|| UserId::new(case.at.now, case.fresh.id)),
+        name,
+        password,
+        roles,
         disabled,
         credential_version: 1,
-        not_before: Stamp::default(),
-        attributes: Attributes::default(),
+        // Whoever comes back as who they were may have had sessions here; those stay over.
+        not_before: id.map_or_else(Stamp::default, |_| case.at.stamp),
+        attributes,
         code: None,
     };
     changed(Event::UserAdd, user)
+}
+
+/// The answer for an identifier that somebody has.
+pub(crate) fn is_there(user: &User) -> Refusal {
+    let name = user.name.as_str();
+    let message = format!("the user of this identifier is here already, under the name {name}");
+    Refusal::because(ErrorCode::InvalidRequest, message)
 }
 
 /// A change to one user's row.

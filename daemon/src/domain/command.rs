@@ -7,7 +7,7 @@ use hallpass_protocol::id::{DeviceId, SessionId, UserId};
 use hallpass_protocol::time::Millis;
 use hallpass_protocol::token::MacKeyId;
 
-use super::account::{Change, CodeHash, Name, PasswordHash, Roles, User};
+use super::account::{Change, CodeHash, Name, NewUser, PasswordHash, User};
 use super::effect::{Credential, ListedAt};
 use super::family::{AttemptHash, ContextTag, RotationPolicy};
 use super::keyset::{Key, KeyPolicy};
@@ -36,16 +36,7 @@ pub(crate) enum Command {
     /// Sets a password with a code.
     Redeem(Box<Redeem>),
     /// Adds a user.
-    AddUser {
-        /// Under this name.
-        name: Name,
-        /// With this credential.
-        password: Option<PasswordHash>,
-        /// And these roles.
-        roles: Roles,
-        /// Whether they are kept from logging in at first.
-        disabled: bool,
-    },
+    AddUser(Box<NewUser>),
     /// Changes a user.
     ChangeUser(Name, Change),
     /// Removes what is over, a bounded number of rows at a time.
@@ -56,6 +47,11 @@ pub(crate) enum Command {
     Reopen,
     /// Writes down that somebody takes a copy of the database.
     Backup,
+    /// Writes down that somebody takes a list of all users.
+    Export {
+        /// With the hashes of their passwords.
+        with_hashes: bool,
+    },
     /// Brings a new key in.
     RotateKey {
         /// The key, sealed for the next place of its kind.

@@ -24,9 +24,7 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
         Command::Touch(_, fingerprint) => touch(*fingerprint, case),
         Command::Vouch(vouch) => login::vouch(vouch, case),
         Command::Redeem(redeem) => login::redeem(redeem, case),
-        Command::AddUser { name, password, roles, disabled } => {
-            account::add(name, password.as_ref(), roles, *disabled, case)
-        }
+        Command::AddUser(new) => account::add(new, case),
         Command::ChangeUser(name, change) => account::change(name, change, case),
         Command::Sweep => sweep(case),
         Command::RotateKey { new, under, emergency } => keyset::rotate(new, *under, *emergency, case),
@@ -37,6 +35,11 @@ pub(crate) fn decide(command: &Command, case: &Case<'_>) -> Decision {
         Command::Start => Decision::done(Event::Start, Outcome::Done),
         Command::Reopen => Decision::done(Event::Reopen, Outcome::Done),
         Command::Backup => Decision::done(Event::Backup, Outcome::Done),
+        Command::Export { with_hashes } => {
+            let hashes =
+                if *with_hashes { "with the hashes of passwords" } else { "without hashes of passwords" };
+            Decision::done(Event::UserExport, Outcome::Done).detail(hashes.to_owned())
+        }
     }
 }
 

@@ -344,6 +344,8 @@ events! {
     Rollback = "rollback";
     /// A copy of the database was begun.
     Backup = "backup";
+    /// A list of all users was begun.
+    UserExport = "user.export";
 }
 
 impl Decision {

@@ -60,13 +60,16 @@ impl Report {
     }
 }
 
+/// Who is told how many rows are checked, and of how many.
+pub(crate) type Told<'a> = dyn FnMut(u64, u64) + 'a;
+
 /// Checks a database and leaves its file as it is.
 ///
 /// # Errors
 /// A file that cannot be looked at. What is wrong inside stands in the report.
-pub(crate) fn check(path: &Path) -> Result<Report, StoreError> {
+pub(crate) fn check(path: &Path, progress: &mut Told<'_>) -> Result<Report, StoreError> {
     let mut report = Report::default();
-    let looked = catch_unwind(AssertUnwindSafe(|| look(path, &mut report)));
+    let looked = catch_unwind(AssertUnwindSafe(|| look(path, &mut report, progress)));
     match looked {
         Ok(Err(error @ (StoreError::InUse(_) | StoreError::File { .. } | StoreError::Newer(_)))) => {
             return Err(error);
@@ -78,7 +81,7 @@ pub(crate) fn check(path: &Path) -> Result<Report, StoreError> {
     Ok(report)
 }
 
-fn look(path: &Path, report: &mut Report) -> Result<(), StoreError> {
+fn look(path: &Path, report: &mut Report, progress: &mut Told<'_>) -> Result<(), StoreError> {
     let mut database = match untouched::open(path)? {
         Ok(database) => database,
         Err(error) => {
@@ -94,17 +97,24 @@ fn look(path: &Path, report: &mut Report) -> Result<(), StoreError> {
         }
         Err(error) => report.fault(format!("its pages cannot be checked: {error}")),
     }
-    rows(&database, &identity, report)
+    rows(&database, &identity, report, progress)
 }
 
-fn rows(database: &Database, identity: &Identity, report: &mut Report) -> Result<(), StoreError> {
+fn rows(
+    database: &Database,
+    identity: &Identity,
+    report: &mut Report,
+    progress: &mut Told<'_>,
+) -> Result<(), StoreError> {
     let txn = database.begin_read()?;
     refuse_other_tables(&txn)?;
     let rows = Rows::of_snapshot(&txn, &Checksums::new(&identity.checksums))?;
     report.users = rows.len(Table::Users)?;
     report.sessions = rows.len(Table::Hot)?;
     report.audit_entries = rows.len(Table::Audit)?;
-    let mut check = Check { rows: &rows, report };
+    let counted = Table::ALL.into_iter().filter(|table| *table != Table::Meta);
+    let all = counted.map(|table| rows.len(table)).sum::<Result<u64, _>>()?;
+    let mut check = Check { rows: &rows, report, progress, done: 0, all };
     check.meta();
     check.users();
     check.sessions();
@@ -117,15 +127,22 @@ fn rows(database: &Database, identity: &Identity, report: &mut Report) -> Result
 struct Check<'a> {
     rows: &'a SnapshotRows,
     report: &'a mut Report,
+    progress: &'a mut Told<'a>,
+    done: u64,
+    all: u64,
 }
 
 impl Check<'_> {
     /// Every row of a table that is what was written; the others are faults.
     fn each<R: Record>(&mut self, table: Table, mut look: impl FnMut(&mut Self, &[u8], R)) {
         let rows = self.rows;
-        let read = rows.each(table, |key, row| match rows.decode::<R>(table, key, row) {
-            Ok(record) => look(self, key, record),
-            Err(error) => self.report.fault(error.to_string()),
+        let read = rows.each(table, |key, row| {
+            self.done += 1;
+            (self.progress)(self.done, self.all);
+            match rows.decode::<R>(table, key, row) {
+                Ok(record) => look(self, key, record),
+                Err(error) => self.report.fault(error.to_string()),
+            }
         });
         if let Err(error) = read {
             self.report.fault(format!("table {} cannot be read to its end: {error}", table.name()));

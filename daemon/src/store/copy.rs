@@ -4,7 +4,6 @@
 
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use redb::{
     Database, MultimapTableHandle, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
     ReadableTableMetadata, TableHandle, WriteTransaction,
@@ -13,7 +12,7 @@ use redb::{
 use super::StoreError;
 use super::medium::CACHE_BYTES;
 use super::schema::Table;
-use crate::files;
+use crate::files::{self, Unfinished};
 
 /// A key and its value, as they lie in a table.
 pub(crate) type RawRow = (Vec<u8>, Vec<u8>);
@@ -92,9 +91,9 @@ impl Copy {
         if path.symlink_metadata().is_ok() {
             return Err(taken(path));
         }
-        let unfinished = Unfinished(path.with_added_extension(format!("{}.part", std::process::id())));
-        let what = || format!("cannot make {}", unfinished.0.display());
-        let file = files::create_anew(&unfinished.0).map_err(StoreError::file(what()))?;
+        let unfinished = Unfinished::of(path);
+        let what = || format!("cannot make {}", unfinished.path().display());
+        let file = files::create_anew(unfinished.path()).map_err(StoreError::file(what()))?;
         let database = redb::Builder::new().set_cache_size(CACHE_BYTES).create_file(file)?;
         let txn = database.begin_write()?;
         for table in Table::ALL {
@@ -133,22 +132,16 @@ pub(crate) struct Closed {
 impl Closed {
     /// Where it lies now.
     pub(crate) fn lies_at(&self) -> &Path {
-        &self.unfinished.0
+        self.unfinished.path()
     }
 
     /// Gives it its name, unless something has that by now.
     pub(crate) fn finish(self) -> Result<(), StoreError> {
-        let (from, to) = (&self.unfinished.0, &self.path);
-        match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
-            Ok(()) => {}
-            Err(nix::errno::Errno::EEXIST) => return Err(taken(to)),
-            Err(error) => {
-                let what = format!("cannot give the backup its name {}", to.display());
-                return Err(StoreError::File { what, source: error.into() });
-            }
-        }
-        files::sync_directory_of(to)
-            .map_err(StoreError::file(format!("{} may not be on disk; make it again", to.display())))
+        let path = &self.path;
+        self.unfinished.finish(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => taken(path),
+            _ => StoreError::file(format!("cannot give the backup its name {}", path.display()))(error),
+        })
     }
 }
 
@@ -157,14 +150,4 @@ fn taken(path: &Path) -> StoreError {
         "{} is there already and was left as it is; name another file, or move that one away",
         path.display()
     ))
-}
-
-/// A file that goes unless it has been given another name.
-struct Unfinished(PathBuf);
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        // Nothing lies here once the copy has its name.
-        let _ = std::fs::remove_file(&self.0);
-    }
 }

@@ -6,7 +6,7 @@ use redb::ReadableTable;
 
 use super::StoreError;
 use super::rows::Rows;
-use crate::domain::account::Change;
+use crate::domain::account::{Change, NewUser};
 use crate::domain::command::{ActiveKeys, Command, Facts, Login, Purpose, Whom};
 use crate::domain::effect::Effect;
 use crate::domain::keyset;
@@ -82,7 +82,7 @@ where
         }
         Command::Touch(session, _) => load_session(rows, *session, &mut facts)?,
         Command::Revoke(target) => load_target(rows, target, &mut facts)?,
-        Command::AddUser { name, .. } => facts.name_taken = rows.name_taken(name.as_str(), at.now, None)?,
+        Command::AddUser(new) => load_new(rows, new, at, &mut facts)?,
         Command::ChangeUser(name, change) => {
             facts.user = rows.user_named(name.as_str())?;
             if let Change::Rename(new) = change {
@@ -98,10 +98,21 @@ where
             facts.keyset = rows.keys()?;
             facts.master = rows.master()?;
         }
-        Command::Start | Command::Reopen | Command::Backup => {}
+        Command::Start | Command::Reopen | Command::Backup | Command::Export { .. } => {}
         Command::Sweep => load_sweep(rows, at, &mut facts)?,
     }
     Ok(facts)
+}
+
+fn load_new<T>(rows: &Rows<T>, new: &NewUser, at: &Moment, facts: &mut Facts) -> Result<(), StoreError>
+where
+    T: ReadableTable<&'static [u8], &'static [u8]>,
+{
+    facts.name_taken = rows.name_taken(new.name.as_str(), at.now, new.id)?;
+    if let Some(id) = new.id {
+        facts.user = rows.user(id)?;
+    }
+    Ok(())
 }
 
 fn load_target<T>(rows: &Rows<T>, target: &Target, facts: &mut Facts) -> Result<(), StoreError>

@@ -9,7 +9,7 @@ use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
 use redb::{Builder, Database, DatabaseError};
 
 use super::StoreError;
-use crate::files;
+use crate::{files, notify};
 
 /// Bytes of the file that redb may keep in memory.
 pub(super) const CACHE_BYTES: usize = 32 << 20;
@@ -71,6 +71,7 @@ impl Medium for InFile {
 pub(super) fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES);
+    builder.set_repair_callback(|repair| notify::repairing(repair.progress()));
     builder
 }
 

@@ -22,7 +22,7 @@ mod untouched;
 mod witness;
 mod writer;
 
-pub(crate) use check::{Report, check};
+pub(crate) use check::{Report, Told, check};
 pub(crate) use copy::{Copied, Copy};
 pub(crate) use facts::SWEEP_SESSIONS;
 pub(crate) use open::{Store, database_in};

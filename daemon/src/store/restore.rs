@@ -15,7 +15,7 @@ use nix::fcntl::{AT_FDCWD, Flock, RenameFlags, renameat2};
 use redb::{Database, ReadableDatabase};
 
 use super::chain::{Head, Who};
-use super::check::{Report, check};
+use super::check::{Report, Told, check};
 use super::medium::CACHE_BYTES;
 use super::open::{database_in, lock, own_directory, read_identity};
 use super::records::{Anew, Listed, Mark, listed_key};
@@ -112,8 +112,8 @@ impl Restore {
     }
 
     /// Checks the backup.
-    pub(crate) fn check(&self) -> Result<Report, StoreError> {
-        check(&self.backup)
+    pub(crate) fn check(&self, progress: &mut Told<'_>) -> Result<Report, StoreError> {
+        check(&self.backup, progress)
     }
 
     /// What the database that is to be replaced knows and the backup does not.
@@ -134,13 +134,18 @@ impl Restore {
     }
 
     /// Puts the backup in its place, and gives the name under which the replaced database is kept.
-    pub(crate) fn put(self, lost: &Lost, by: &Restorer) -> Result<Option<PathBuf>, StoreError> {
+    pub(crate) fn put(
+        self,
+        lost: &Lost,
+        by: &Restorer,
+        progress: &mut Told<'_>,
+    ) -> Result<Option<PathBuf>, StoreError> {
         let date = humantime::format_rfc3339_seconds(
             std::time::UNIX_EPOCH + std::time::Duration::from_micros(by.wall),
         );
         let beside = |what: &str| self.path.with_added_extension(format!("{what}-{date}"));
         let (unfinished, kept) = (beside("restoring"), beside("replaced"));
-        let outcome = self.prepare(&unfinished, lost, by).and_then(|()| {
+        let outcome = self.prepare(&unfinished, lost, by, progress).and_then(|()| {
             files::sync(&unfinished)
                 .map_err(StoreError::file(format!("cannot write {}", unfinished.display())))?;
             self.exchange(&unfinished, lost.replaces.then_some(&kept))
@@ -152,7 +157,13 @@ impl Restore {
         outcome.map(|()| lost.replaces.then_some(kept))
     }
 
-    fn prepare(&self, unfinished: &Path, lost: &Lost, by: &Restorer) -> Result<(), StoreError> {
+    fn prepare(
+        &self,
+        unfinished: &Path,
+        lost: &Lost,
+        by: &Restorer,
+        progress: &mut Told<'_>,
+    ) -> Result<(), StoreError> {
         let what = || format!("cannot copy {} to {}", self.backup.display(), unfinished.display());
         let mut from = File::open(&self.backup).map_err(StoreError::file(what()))?;
         let mut file = files::create_anew(unfinished).map_err(StoreError::file(what()))?;
@@ -161,7 +172,7 @@ impl Restore {
         let identity = read_identity(&database, unfinished)?;
         begin_anew(&database, &Checksums::new(&identity.checksums), &lost.news(), lost.mark, by)?;
         drop(database);
-        let report = check(unfinished)?;
+        let report = check(unfinished, progress)?;
         match report.faults.into_iter().next() {
             None => Ok(()),
             Some(fault) => Err(StoreError::Layout(format!(

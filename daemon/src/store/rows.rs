@@ -292,6 +292,29 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
         Ok(users)
     }
 
+    /// Users by their identifiers, after one of them, and whether they are the last.
+    pub(super) fn users_page(
+        &self,
+        after: Option<UserId>,
+        bytes: usize,
+        most: usize,
+    ) -> Result<(Vec<User>, bool), StoreError> {
+        let (mut users, mut size) = (Vec::new(), 0);
+        let first = after.map_or([0; 16], |id| *id.as_bytes());
+        for row in self.table(Table::Users)?.range::<&[u8]>(first.as_slice()..)? {
+            let (key, value) = row?;
+            if after.is_some_and(|after| key.value() == after.as_bytes()) {
+                continue;
+            }
+            if size >= bytes || users.len() >= most {
+                return Ok((users, false));
+            }
+            size += value.value().len();
+            users.push(self.decode(Table::Users, key.value(), value.value())?);
+        }
+        Ok((users, true))
+    }
+
     /// Failures counted under a key.
     pub(super) fn failures(&self, key: &ThrottleKey) -> Result<Failures, StoreError> {
         Ok(self.get(Table::Failures, &failures_key(key))?.unwrap_or_default())

@@ -56,14 +56,25 @@ impl Snapshot {
         self.rows.user_named(name)
     }
 
-    /// Whether a new user cannot have this name now: somebody has it, or gave it up not long ago.
-    pub(crate) fn name_taken(&self, name: &str, now: Millis) -> Result<bool, StoreError> {
-        self.rows.name_taken(name, now, None)
+    /// Whether a new user, or the one of this identifier, cannot have this name now: somebody has it, or somebody else gave it up not long ago.
+    pub(crate) fn name_taken(&self, name: &str, now: Millis, by: Option<UserId>) -> Result<bool, StoreError> {
+        self.rows.name_taken(name, now, by)
     }
 
     /// Users by name, after a name.
     pub(crate) fn users_after(&self, after: Option<&str>, most: usize) -> Result<Vec<User>, StoreError> {
         self.rows.users_after(after, most)
+    }
+
+    /// Users by their identifiers, after one of them, and whether they are the last. The bytes are a measure for when to stop, which the last user may
+    /// go beyond.
+    pub(crate) fn users_page(
+        &self,
+        after: Option<UserId>,
+        bytes: usize,
+        most: usize,
+    ) -> Result<(Vec<User>, bool), StoreError> {
+        self.rows.users_page(after, bytes, most)
     }
 
     /// A user's sessions after one of them, oldest first, dead ones that are not swept yet included.

@@ -46,6 +46,7 @@ pub(crate) struct Writer {
     visible: Arc<AtomicU64>,
     changed_at: Arc<AtomicU64>,
     life: Arc<AtomicU64>,
+    turns: Arc<AtomicU64>,
 }
 
 /// Who is told of every commit before anybody is answered.
@@ -115,6 +116,7 @@ impl Writer {
             visible: Arc::new(AtomicU64::new(parts.floor.0)),
             changed_at: Arc::default(),
             life: Arc::new(AtomicU64::new(parts.floor.0)),
+            turns: Arc::default(),
         };
         let mut state = State {
             last: parts.floor,
@@ -162,6 +164,12 @@ impl Writer {
         self.queue.len()
     }
 
+    /// How often the thread has begun or ended something, and whether there is nothing for it to do.
+    pub(crate) fn turns(&self) -> (u64, bool) {
+        let turns = self.turns.load(Ordering::Acquire);
+        (turns, turns.is_multiple_of(2) && self.queue.len() == 0)
+    }
+
     /// Whether the disk has failed and is not well again yet.
     #[cfg(test)]
     pub(super) fn is_ailing(&self) -> bool {
@@ -206,6 +214,7 @@ impl State {
     fn run(&mut self) -> Result<(), StoreError> {
         loop {
             let jobs = self.writer.queue.take(BATCH);
+            self.turn(1);
             // The time of a clean stop is known to the millisecond.
             self.closing = jobs.is_empty();
             match self.batch(jobs) {
@@ -214,7 +223,13 @@ impl State {
                 Err(fault) if self.closing => return Err(fault),
                 Err(fault) => self.heal(fault)?,
             }
+            self.turn(1);
         }
+    }
+
+    /// Shows whoever watches this thread that it gets on. While it does something the number is odd.
+    fn turn(&self, by: u64) {
+        self.writer.turns.fetch_add(by, Ordering::Release);
     }
 
     /// A stamp above every one before it, and the time that goes with it.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::format::{Action, Case, Expect, SessionGiven, Step, Then, UserGiven};
 use super::world::{World, moment, offset, stamp};
-use crate::domain::account::{self, Name, PasswordHash, Roles};
+use crate::domain::account::{self, Name, NewUser, PasswordHash, Roles};
 use crate::domain::check::{Asked, Shown, verify};
 use crate::domain::command::{Command, Login, Opening, Purpose, RefreshCommand, Settle};
 use crate::domain::effect::{Credential, Decision, Outcome, Tokens};
@@ -185,12 +185,10 @@ impl Run {
             }
             Action::RevokeUser { user } => Command::Revoke(Target::User(name(user)?)),
             Action::RevokeEverything {} => Command::Revoke(Target::Everything),
-            Action::AddUser { user } => Command::AddUser {
-                name: name(user)?,
-                password: Some(password()),
-                roles: Roles::default(),
-                disabled: false,
-            },
+            Action::AddUser { user } => {
+                let new = NewUser { password: Some(password()), ..NewUser::named(name(user)?) };
+                Command::AddUser(Box::new(new))
+            }
             Action::Enable { user } => return change(user, account::Change::Enable),
             Action::Disable { user } => return change(user, account::Change::Disable),
             Action::SetPassword { user } => return change(user, account::Change::SetPassword(password())),

@@ -102,7 +102,7 @@ impl World {
                     |(session, _): &&(Session, Millis)| session.cold.opened > self.cut_offs.everything;
                 facts.known_sessions = self.sessions.iter().filter(since).count() as u64;
             }
-            Command::AddUser { name, .. } => facts.name_taken = named(name.as_str()).is_some(),
+            Command::AddUser(new) => facts.name_taken = named(new.name.as_str()).is_some(),
             Command::ChangeUser(name, _) => facts.user = named(name.as_str()),
             Command::Sweep => {
                 let due = self.sessions.iter().filter(|(_, due)| *due <= now);

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use hallpass_protocol::admin::{
-    AddUser, Admin, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, ImportReport, ImportUser,
-    KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, Admin, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, Code, Export, ExportPage,
+    ExportPlace, ExportedUser, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey,
+    RevokeTarget, RotateKey, Status, UserInfo, UserPage,
 };
 use hallpass_protocol::auth::{Answer, Context, Revoked, SessionInfo, SessionKind, SessionPage};
 use hallpass_protocol::codec::{End, WireCodec};
@@ -139,15 +140,18 @@ impl Admin for Asked {
     }
 
     async fn user_import(self, _: Call, request: ImportUser) -> Answer<ImportReport> {
-        let ImportUser { name, hash, roles, disabled, check_only } = request;
-        self.note(format!("user_import {name} {} {roles:?} {disabled} {check_only}", hash.expose()));
-        match hash.expose() {
+        let ImportUser { name, hash, roles, attributes, disabled, user_id, check_only } = request;
+        let hash = hash.as_ref().map_or("-", |hash| hash.expose());
+        let who = user_id.map_or_else(String::new, |id| format!(" {id} {attributes:?}"));
+        self.note(format!("user_import {name} {hash} {roles:?} {disabled} {check_only}{who}"));
+        match hash {
             _ if name == "bob" => Err(Refusal::new(ErrorCode::AlreadyExists)),
             "busy" => Err(Refusal::new(ErrorCode::Busy)),
             "$2b$bad" => Err(Refusal::because(ErrorCode::InvalidRequest, "the hash is none")),
             _ => {
-                let added = UserInfo { has_password: true, disabled, ..user("alice")? };
-                Ok(ImportReport { user: (!check_only).then_some(added), format: "bcrypt".into() })
+                let added = UserInfo { has_password: hash != "-", disabled, ..user("alice")? };
+                let format = if hash == "-" { "none" } else { "bcrypt" };
+                Ok(ImportReport { user: (!check_only).then_some(added), format: format.into() })
             }
         }
     }
@@ -242,6 +246,35 @@ impl Admin for Asked {
 
     async fn backup_end(self, _: Call, id: u64) -> Answer<()> {
         self.note(format!("backup_end {id}"));
+        Ok(())
+    }
+
+    async fn export_begin(self, _: Call, with_hashes: bool) -> Answer<Export> {
+        self.note(format!("export_begin {with_hashes}"));
+        Ok(Export { id: if with_hashes { 9 } else { 8 }, users: 3 })
+    }
+
+    /// A user a page; of the second the password was never set.
+    async fn export_page(self, _: Call, request: ExportPlace) -> Answer<ExportPage> {
+        let place = request.after.map_or(0, |after| usize::from(after.as_bytes()[15]));
+        self.note(format!("export_page {} after {place}", request.id));
+        let hash = (request.id == 9 && place != 1).then(|| Password::new("$2b$secret".into()));
+        let user = ExportedUser {
+            user_id: UserId::new(
+                Millis::default(),
+                [0, 0, 0, 0, 0, 0, 0, 0, 0, u8::try_from(place + 1).unwrap()],
+            ),
+            name: NAMES[place].into(),
+            hash,
+            roles: vec!["editor".into()],
+            attributes: BTreeMap::from([("team".into(), "red \"1\"".into())]),
+            disabled: place == 2,
+        };
+        Ok(ExportPage { users: vec![user], last: place + 1 == NAMES.len() })
+    }
+
+    async fn export_end(self, _: Call, id: u64) -> Answer<()> {
+        self.note(format!("export_end {id}"));
         Ok(())
     }
 

@@ -37,8 +37,8 @@ async fn a_bad_line_stops_no_other_and_is_told_with_its_number() {
         [
             "line 3: bob is already there",
             "line 4: refused: the hash is none (invalid_request)",
-            "line 5: refused: the line is not an object of name, hash, roles and disabled, each of its kind (invalid_request)",
-            "line 6: refused: the line is not an object of name, hash, roles and disabled, each of its kind (invalid_request)",
+            "line 5: refused: the line is not an object of name, user_id, hash, roles, attributes and disabled, each of its kind (invalid_request)",
+            "line 6: refused: the line is not an object of name, user_id, hash, roles, attributes and disabled, each of its kind (invalid_request)",
             "line 7: refused: the line is not JSON from column 23 on (invalid_request)",
             "line 8: refused: line 1 has the same name (invalid_request)",
             "2 added, 1 already there, 5 refused.",

@@ -43,7 +43,7 @@ pub(in crate::ctl) fn neutral(text: &str) -> String {
 }
 
 /// JSON with the same characters written as JSON escapes: the same value to a parser, and harmless to a terminal.
-pub(super) fn neutral_json(json: &str) -> String {
+pub(in crate::ctl) fn neutral_json(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
         // Below U+0020 stands nothing inside a JSON string, and outside of one it is layout.

@@ -9,7 +9,7 @@ use hallpass_protocol::id::SessionId;
 use hallpass_protocol::time::Stamp;
 
 use super::*;
-use crate::domain::account::{Attributes, Change, Name, PasswordHash, Roles, User};
+use crate::domain::account::{Attributes, Change, Name, NewUser, PasswordHash, Roles, User};
 use crate::domain::fixture::{MINUTE, START, World, permit, session, user};
 use crate::domain::policy::{Operation, Permit, Principal, Role, admit};
 use crate::domain::revocation::{Reason, Revocation, Which};
@@ -172,7 +172,7 @@ fn a_new_password_is_a_new_credential_and_forgives_the_failures() {
 #[test]
 fn a_user_who_is_not_there_cannot_be_changed_and_a_name_is_taken_once() {
     let mut world = World::new();
-    let add = Command::AddUser { name: name(), password: None, roles: Roles::default(), disabled: true };
+    let add = Command::AddUser(Box::new(NewUser { disabled: true, ..NewUser::named(name()) }));
     world.facts.name_taken = true;
     let refused = world.decide(&add);
     assert_eq!((refused.outcome.unwrap_err().code, refused.effects.len()), (ErrorCode::AlreadyExists, 0));

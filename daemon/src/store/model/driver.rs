@@ -16,7 +16,7 @@ use super::house::{House, chained};
 use super::reference::{ABSOLUTE, Cause, IDLE, Ms, Pending, Reference, Session, Told, User};
 use super::seen::{Checked, Seen, holds, same};
 use super::{Change, Op, Which};
-use crate::domain::account;
+use crate::domain::account::{self, NewUser};
 use crate::domain::check::{Shown, verify};
 use crate::domain::command::Command;
 use crate::domain::effect::{Credential, GrantPlan, Outcome, Tokens};
@@ -178,13 +178,8 @@ impl Driver {
 
     fn add(&mut self, name: usize) -> Checked {
         let roles = roles(0);
-        let command = Command::AddUser {
-            name: parsed(name),
-            password: Some(hash(0)),
-            roles: roles.clone(),
-            disabled: false,
-        };
-        let outcome = self.submit(admin(), command);
+        let new = NewUser { password: Some(hash(0)), roles: roles.clone(), ..NewUser::named(parsed(name)) };
+        let outcome = self.submit(admin(), Command::AddUser(Box::new(new)));
         if self.reference.users.contains_key(&name) {
             same("adding a user", code(&outcome), Some(ErrorCode::AlreadyExists))?;
             return self.told(Some(("user.add", "already_exists", None))).map(drop);

@@ -35,6 +35,7 @@ impl State {
         let since = self.parts.clock.now();
         let (mut readable, mut said) = (false, String::new());
         while let Err(error) = self.try_to_heal(since, &mut readable) {
+            self.turn(2);
             let text = error.to_string();
             if text != said {
                 tracing::warn!(
