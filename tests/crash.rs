@@ -5,6 +5,8 @@
 mod checks;
 #[expect(dead_code, reason = "each test file uses its part")]
 mod support;
+#[path = "crash/witness.rs"]
+mod witness;
 #[path = "crash/worker.rs"]
 mod worker;
 
@@ -19,6 +21,7 @@ use support::dice::{Dice, number, report};
 use support::{Daemon, PASSWORD, PATIENCE, Tokens, add_user, refresh, tokens};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
+use witness::{Witness, is_sound};
 use worker::{Load, Worker};
 
 /// How many users are changed at once, each by a worker of its own.
@@ -34,6 +37,7 @@ async fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
     let rounds = number("HALLPASS_CRASH_ROUNDS", 25);
     let mut dice = Dice::new();
     let mut daemon = Daemon::with_settings("[refresh]\nper_minute = 0\n").await;
+    let witness = Witness::begin(&daemon, &daemon.client().await, &daemon.admin().await).await;
     let (mut workers, mut acknowledged, mut doubts) = (Vec::new(), 0, 0);
     for round in 0..rounds {
         if round % ROUNDS_OF_ONE_USER == 0 {
@@ -44,8 +48,10 @@ async fn nothing_acknowledged_is_lost_to_a_kill_at_any_moment() {
         run.await.unwrap_or_else(|_| unreachable!("round {round} does not end"));
         acknowledged += workers.iter().map(|worker| worker.acknowledged).sum::<u64>() - before;
         doubts += workers.iter().filter(|worker| worker.doubt.is_some()).count();
+        witness.sees_the_floor_raised();
         let (client, admin) = (daemon.client().await, daemon.admin().await);
-        let checks = join_all(workers.iter_mut().map(|worker| worker.check(&client, &admin)));
+        let checks = workers.iter_mut().map(|worker| worker.check(&client, &admin, &witness.verifier));
+        let checks = join_all(checks);
         timeout(ROUND, checks).await.unwrap_or_else(|_| unreachable!("round {round}: no answers"));
     }
     report(&format!("{rounds} kills: {acknowledged} changes acknowledged and kept, {doubts} met under way"));
@@ -93,6 +99,7 @@ async fn run_and_kill(daemon: &mut Daemon, workers: &mut [Worker], dice: &mut Di
     }
     load.over.set(true);
     daemon.kill9();
+    is_sound(daemon);
     if load.heals {
         // Who waits for an answer asks again where that is harmless, and is answered by the next daemon.
         tokio::join!(working, daemon.restart());

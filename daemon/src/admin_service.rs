@@ -232,6 +232,8 @@ impl AdminService {
             database_id: crate::hex::encode(shared.store.database_id()),
             issuer: shared.issuer.clone(),
             database_bytes: shared.store.bytes().map_err(unreadable)?,
+            disk_available: shared.store.disk().map_err(unreadable)?.0,
+            disk_full: shared.writer.room_is_little(),
             users: counts.users,
             sessions: counts.sessions,
             audit_entries: counts.audit_entries,

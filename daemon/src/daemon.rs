@@ -129,7 +129,14 @@ impl Daemon {
         let (alive, failed) = oneshot::channel();
         let policy = parts.config.policy();
         let (lifetimes, binding, key_policy) = (policy.lifetimes, policy.rotation.binding, policy.keys);
-        let publisher = Publisher { keys: Arc::clone(&keys), board: Arc::clone(&board) };
+        let (backup, export) = (Arc::new(Place::of("backup")), Arc::new(Place::of("export")));
+        let publisher = Publisher {
+            keys: Arc::clone(&keys),
+            board: Arc::clone(&board),
+            backup: Arc::clone(&backup),
+            export: Arc::clone(&export),
+            opened: Mutex::default(),
+        };
         let (writer, thread) =
             store.start_writer(Arc::clone(&clock), policy, floor, Arc::new(publisher), alive)?;
         let hasher = Hasher::new(parts.config.password_policy()?, entropy.clone())
@@ -153,8 +160,8 @@ impl Daemon {
             state_dir: parts.state_dir,
             master_file,
             resealing: tokio::sync::Mutex::default(),
-            backup: Place::of("backup"),
-            export: Place::of("export"),
+            backup,
+            export,
             touching: Mutex::new(HashSet::new()),
         });
         let lease = begin(&shared).await?;
@@ -418,11 +425,12 @@ fn stranger(uid: u32, service: Service) -> String {
 
 /// Sweeps sessions that are over, a few at a time, so that nobody waits long behind a sweep.
 async fn sweep_from_time_to_time(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut swept = shared.clock.now();
+    let (mut swept, mut was_low) = (shared.clock.now(), false);
     while stop.run_until_cancelled(tokio::time::sleep(BEAT)).await.is_some() {
         let now = shared.clock.now();
         shared.backup.let_go_of_old(now);
         shared.export.let_go_of_old(now);
+        was_low = shared.watch_the_disk(was_low);
         if now.since(swept) < SWEEP_EVERY && now.since(shared.writer.changed_at()) >= BUSY {
             continue;
         }

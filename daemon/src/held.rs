@@ -1,6 +1,7 @@
 //! A state of the database that is held while somebody reads it, a page for each call.
 //!
-//! What is held cannot be written over, so the file grows meanwhile. Therefore there is one at a time, and it is let go of when it takes too long.
+//! What is held cannot be written over, so the file grows meanwhile. Therefore there is one at a time, and it is let go of when it takes too long, and
+//! at once when the disk has little room left.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -71,7 +72,7 @@ impl<T> Place<T> {
         let Some(held) = held.as_mut().filter(|held| held.id == id) else {
             let what = self.what;
             let message = format!(
-                "this {what} is not under way any more: nobody asked for its next page for too long; begin it again"
+                "this {what} is not under way any more: nobody asked for its next page for too long, or the disk has little room left; begin it again"
             );
             return Err(Refusal::because(ErrorCode::NotFound, message));
         };
@@ -82,6 +83,16 @@ impl<T> Place<T> {
     /// Lets go of a state, if it is the one that is held.
     pub(crate) fn end(&self, id: u64) {
         self.held().take_if(|held| held.id == id);
+    }
+
+    /// Lets go of any state: the disk has little room left.
+    pub(crate) fn let_go(&self) {
+        if self.held().take().is_some() {
+            tracing::warn!(
+                what = self.what,
+                "what it holds takes room, and the disk has little left, so it is over; make room and begin it again"
+            );
+        }
     }
 
     /// Lets go of a state that nobody has read in time.

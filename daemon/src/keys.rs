@@ -217,21 +217,35 @@ impl Keys {
         self.sealers.write().unwrap_or_else(PoisonError::into_inner).next = Some(next);
     }
 
-    /// Takes the keys as they are on disk now. Keys that cannot be opened are not taken: then the old ones go on.
-    pub(crate) fn replace(&self, keys: &[Key], version: Stamp) {
-        let mut sealers = self.sealers.write().unwrap_or_else(PoisonError::into_inner);
-        let mut opened = sealers.now.open(keys, &self.issuer, version);
-        if let (Err(_), Some(next)) = (&opened, sealers.next.clone()) {
-            opened = next.open(keys, &self.issuer, version);
-            if opened.is_ok() {
-                *sealers = Sealers { now: next, next: None };
+    /// Opens keys that are about to be on disk, or are. Nothing is changed by it.
+    pub(crate) fn opened(&self, keys: &[Key], version: Stamp) -> Result<Opened, KeyError> {
+        let sealers = self.sealers.read().unwrap_or_else(PoisonError::into_inner);
+        match (sealers.now.open(keys, &self.issuer, version), &sealers.next) {
+            (Err(_), Some(next)) => {
+                let ring = next.open(keys, &self.issuer, version)?;
+                Ok(Opened { ring, takes_over: true })
             }
-        }
-        match opened {
-            Ok(ring) => *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring),
-            Err(error) => tracing::error!(%error, "changed keys cannot be opened; restart hallpassd"),
+            (ring, _) => Ok(Opened { ring: ring?, takes_over: false }),
         }
     }
+
+    /// Has these take the place of the others.
+    pub(crate) fn replace(&self, opened: Opened) {
+        if opened.takes_over {
+            let mut sealers = self.sealers.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(next) = sealers.next.take() {
+                sealers.now = next;
+            }
+        }
+        *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(opened.ring);
+    }
+}
+
+/// Keys that were opened and are not used yet.
+pub(crate) struct Opened {
+    ring: KeyRing,
+    /// Whether only what was expected opens them.
+    takes_over: bool,
 }
 
 /// One MAC key for each kind of token, all from one root.

@@ -45,8 +45,8 @@ pub(crate) struct Shared {
     pub(crate) state_dir: PathBuf,
     pub(crate) master_file: MasterFile,
     pub(crate) resealing: tokio::sync::Mutex<()>,
-    pub(crate) backup: Place<Copied>,
-    pub(crate) export: Place<Users>,
+    pub(crate) backup: Arc<Place<Copied>>,
+    pub(crate) export: Arc<Place<Users>>,
     pub(crate) started: Millis,
     pub(crate) touching: Mutex<HashSet<SessionId>>,
 }
@@ -95,6 +95,24 @@ impl Shared {
         if let Err(refusal) = tended.await {
             tracing::warn!(code = %refusal.code, "the keys could not be looked after; they are again in a moment");
         }
+    }
+
+    /// Says when the disk is low, once until it is not any more. Gives whether it is.
+    pub(crate) fn watch_the_disk(&self, was_low: bool) -> bool {
+        let (left, is_low) = match self.store.disk() {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::debug!(%error, "how full the disk is cannot be told");
+                return was_low;
+            }
+        };
+        if is_low && !was_low {
+            tracing::warn!(
+                bytes = left,
+                "the disk under the database will soon be full; make room on it: when it is, nobody can log in"
+            );
+        }
+        is_low
     }
 
     /// One consistent state to read from.

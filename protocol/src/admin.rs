@@ -106,6 +106,10 @@ pub struct Status {
     pub hash_queue: u32,
     /// The newest change that is on disk.
     pub stamp: Stamp,
+    /// Bytes that the disk of the database has left.
+    pub disk_available: u64,
+    /// Whether that is so little that nothing new is begun: `disk_full` is what is answered then.
+    pub disk_full: bool,
 }
 
 /// A user to add.

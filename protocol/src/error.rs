@@ -119,6 +119,9 @@ error_codes! {
     TokenStale = "token_stale", Refresh, "the access token was signed with a key that is no longer accepted; refresh it";
     /// The user has as many sessions as the policy allows, and the policy refuses more.
     TooManySessions = "too_many_sessions", Forbidden, "the user has as many sessions as allowed; end one first";
+    /// The disk under the database has too little room left for anything new.
+    DiskFull = "disk_full", Retry, "the disk under the database is nearly full, so nothing new is begun and nothing was done; what ends sessions still works; \
+        make room on that disk and ask again: the daemon goes on by itself";
 }
 
 impl fmt::Display for ErrorCode {

@@ -6,6 +6,7 @@ mod foreign;
 mod full;
 mod knowing;
 mod processes;
+mod read_only;
 #[expect(dead_code, reason = "each test file uses its part")]
 #[path = "../support/mod.rs"]
 mod support;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hallpass_client::admin::{AdminClient, RevokeTarget};
-use hallpass_client::{AttemptId, Client, ErrorCode, Needs, SessionId, new_attempt};
+use hallpass_client::{AttemptId, Client, ErrorCode, Needs, SessionId, Verifier, new_attempt};
 
 use crate::support::Tokens;
 use crate::worker::{Change, End, Parent, Session, Worker, exchange};
@@ -14,7 +14,7 @@ const SURELY_IN_WINDOW: Duration = Duration::from_secs(20);
 
 impl Worker {
     /// Holds the daemon to everything that was acknowledged; what is in doubt may have been done or not, as a whole.
-    pub(crate) async fn check(&mut self, client: &Client, admin: &AdminClient) {
+    pub(crate) async fn check(&mut self, client: &Client, admin: &AdminClient, app: &Verifier) {
         let doubt = self.doubt.take();
         self.settle_account(admin, doubt.as_ref()).await;
         match &doubt {
@@ -24,18 +24,18 @@ impl Worker {
             }
             Some(Change::Login | Change::Enable | Change::SetRoles(_)) | None => {}
         }
-        self.check_sessions(client).await;
+        self.check_sessions(client, app).await;
         if self.disabled {
             let refused = self.log_in(client, &self.password.clone()).await.map(|_| ()).unwrap_err();
             assert_eq!(refused.code(), ErrorCode::InvalidCredentials, "{}: disabled", self.name);
             admin.user_enable(&self.name).await.unwrap();
             self.disabled = false;
-            self.check_sessions(client).await;
+            self.check_sessions(client, app).await;
         }
         self.check_list(admin, matches!(doubt, Some(Change::Login))).await;
         self.check_password(client).await;
         for session in self.living() {
-            self.check_family(client, session).await;
+            self.check_family(client, app, session).await;
         }
         self.forget();
     }
@@ -97,10 +97,15 @@ impl Worker {
     }
 
     /// Every session is alive with the roles of now, or dead with the right code.
-    async fn check_sessions(&self, client: &Client) {
+    async fn check_sessions(&self, client: &Client, app: &Verifier) {
         for session in &self.sessions {
             let verified = self.verified(client, session).await;
             assert_eq!(verified.err(), session.dead, "{}: {session:?}", self.name);
+            // In the app's process too, and there the second time by the board.
+            for _ in 0..2 {
+                let verified = app.verify(session.access.expose()).err().map(|error| error.code());
+                assert_eq!(verified, session.dead, "{}: by the board: {session:?}", self.name);
+            }
             if let Some(code) = session.dead {
                 let refused = exchange(client, &session.current, None).await.map(|_| ()).unwrap_err();
                 assert_eq!(refused.code(), code, "{}: {session:?}", self.name);
@@ -153,7 +158,7 @@ impl Worker {
     }
 
     /// The parent gives the current token again, the current one rotates, and, at times, an older one is reuse and ends the family.
-    async fn check_family(&mut self, client: &Client, index: usize) {
+    async fn check_family(&mut self, client: &Client, app: &Verifier, index: usize) {
         let session = self.sessions[index].clone();
         let may_be_asked_again =
             |parent: &Parent| parent.attempt.is_some() || parent.exchanged.elapsed() < SURELY_IN_WINDOW;
@@ -166,7 +171,7 @@ impl Worker {
             let refused = exchange(client, &old, None).await.map(|_| ()).unwrap_err();
             assert_eq!(refused.code(), ErrorCode::Reused, "{}: rotated away", self.name);
             self.ended(&End::Reuse, &[index]);
-            return self.check_sessions(client).await;
+            return self.check_sessions(client, app).await;
         }
         if self.dice.percent(60) {
             let attempt = new_attempt().unwrap();

@@ -10,11 +10,12 @@ use hallpass_protocol::board::LEASE_EVERY;
 use super::Board;
 use crate::clock::Clock;
 
-/// The running thread. The lease ends by itself soon after it has stopped, if nobody closes the board.
+/// The running thread. Whoever lets go of it, in order or not, leaves a closed board behind.
 #[derive(Debug)]
 pub(crate) struct LeaseThread {
-    thread: JoinHandle<()>,
-    stop: SyncSender<()>,
+    board: Arc<Board>,
+    /// Both are there until it is stopped.
+    running: Option<(JoinHandle<()>, SyncSender<()>)>,
 }
 
 impl LeaseThread {
@@ -24,19 +25,31 @@ impl LeaseThread {
     /// The system has no thread to give.
     pub(crate) fn start(board: Arc<Board>, clock: Arc<Clock>) -> io::Result<Self> {
         let (stop, stopped) = sync_channel(0);
+        let tended = Arc::clone(&board);
         let thread = std::thread::Builder::new().name("lease".into()).spawn(move || {
             while matches!(stopped.recv_timeout(LEASE_EVERY), Err(RecvTimeoutError::Timeout)) {
-                board.tend(clock.now());
+                tended.tend(clock.now());
             }
-        })?;
-        Ok(Self { thread, stop })
+        });
+        let thread = thread.inspect_err(|_| board.close())?;
+        Ok(Self { board, running: Some((thread, stop)) })
     }
 
-    /// Stops it and waits until it has.
+    /// Stops it, waits until it has, and closes the board.
     pub(crate) fn join(self) {
-        drop(self.stop);
-        if self.thread.join().is_err() {
-            tracing::error!("the thread of the lease panicked; its message is above");
+        drop(self);
+    }
+}
+
+impl Drop for LeaseThread {
+    /// The thread first: it would begin the lease anew.
+    fn drop(&mut self) {
+        if let Some((thread, stop)) = self.running.take() {
+            drop(stop);
+            if thread.join().is_err() {
+                tracing::error!("the thread of the lease panicked; its message is above");
+            }
         }
+        self.board.close();
     }
 }

@@ -10,10 +10,10 @@ use hallpass_protocol::id::{BadId, SessionId};
 mod files;
 mod moving;
 
-pub(super) use files::{BackupArgs, CheckArgs, RestoreArgs};
+pub(super) use files::{BackupArgs, CheckArgs, CompactArgs, RestoreArgs};
 pub(super) use moving::{ExportArgs, ImportArgs};
 
-use files::{BACKUP_NOTES, CHECK_NOTES, RESTORE_NOTES};
+use files::{BACKUP_NOTES, CHECK_NOTES, COMPACT_NOTES, RESTORE_NOTES};
 use moving::{EXPORT_NOTES, IMPORT_EXAMPLES};
 
 #[derive(Debug, Parser)]
@@ -83,6 +83,9 @@ pub(super) enum Verb {
     /// Check a database that no daemon has open
     #[command(after_long_help = CHECK_NOTES)]
     Check(CheckArgs),
+    /// Give back what is free inside a database that no daemon has open
+    #[command(after_long_help = COMPACT_NOTES)]
+    Compact(CompactArgs),
     /// Put a backup in the place of the database; asks first
     #[command(after_long_help = RESTORE_NOTES)]
     Restore(RestoreArgs),

@@ -15,6 +15,7 @@ use super::args::{
 };
 use super::backup;
 use super::check;
+use super::compact;
 use super::export;
 use super::failure::Failure;
 use super::import;
@@ -48,6 +49,7 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Key(KeyVerb::Jwks) => Ok(out.jwks(&socket.admin().await?.key_jwks().await?)?),
         Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count.get(), after, &socket, out).await,
         Verb::Check(args) => check::run(args.file, &args.places, out),
+        Verb::Compact(args) => compact::run(&args.places, out),
         Verb::Restore(args) => restore::run(&args, out),
         Verb::Export(args) => user_export(args, &socket, out).await,
         Verb::Import(args) => user_import(args, &socket, out).await,

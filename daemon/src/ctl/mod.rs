@@ -5,6 +5,7 @@ mod args;
 mod backup;
 mod calls;
 mod check;
+mod compact;
 mod export;
 mod failure;
 mod import;

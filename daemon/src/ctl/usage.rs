@@ -186,6 +186,8 @@ mod tests {
             "audit tail --count 3 --after 7",
             "backup /var/backups/today.redb",
             "check",
+            "compact",
+            "compact --state-dir /srv/hallpass",
             "restore today.redb --yes --state-dir /srv/hallpass --runtime-dir /run/hallpass",
             "check today.redb",
             "check --state-dir /srv/hallpass",
@@ -333,7 +335,7 @@ mod tests {
         assert!(help.lines().all(|line| line.len() <= 80), "{help}");
         for verb in [
             "status", "user", "login", "verify", "refresh", "revoke", "session", "key", "audit", "backup",
-            "check", "restore",
+            "check", "compact", "restore",
         ] {
             let own: Vec<_> = help.lines().filter(|line| line.starts_with(&format!("  {verb} "))).collect();
             assert_eq!(own.len(), 1, "{verb} has one line:\n{help}");

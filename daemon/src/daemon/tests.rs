@@ -155,6 +155,42 @@ async fn a_key_that_cannot_be_put_in_its_place_changes_nothing() {
     opens(&dir, &token).await.unwrap();
 }
 
+#[tokio::test(flavor = "current_thread")]
+async fn a_key_that_cannot_be_opened_is_not_committed() {
+    let dir = TempDir::new().unwrap();
+    let daemon = start(&dir).await.unwrap();
+    let token = daemon.shared.keys.ring().seal(SUBJECT, MacKeyId(1)).unwrap();
+    let sealer = daemon.shared.keys.sealer();
+    let mut new = sealer.make(KeyKind::Mac, 2, daemon.shared.clock.now()).unwrap();
+    new.sealed.bytes[0] ^= 1;
+    let rotate = Command::RotateKey { new: Box::new(new), under: sealer.id(), emergency: true };
+    let refused = daemon.shared.write(daemon_itself(), rotate).await.unwrap_err();
+    assert!(refused.message.contains("cannot be opened"), "{}", refused.message);
+    assert_eq!(
+        daemon.shared.snapshot().unwrap().keys().unwrap().len(),
+        2,
+        "the old ones are there, and only they"
+    );
+    daemon.shared.rotate(daemon_itself(), KeyKind::Mac, false).await.expect("the next one is none the worse");
+    daemon.stop().await.unwrap();
+    opens(&dir, &token).await.unwrap();
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_start_that_fails_when_its_lease_has_begun_takes_it_back() {
+    let dir = TempDir::new().unwrap();
+    let word_of_a_lease = dir.path().join("state/board.lease");
+    let daemon = start(&dir).await.unwrap();
+    assert!(word_of_a_lease.exists());
+    daemon.stop().await.unwrap();
+    assert!(!word_of_a_lease.exists());
+    // Where a socket goes, last of all, lies something that is none.
+    std::fs::write(dir.path().join("run").join(ADMIN_SOCKET), "").unwrap();
+    let refused = start(&dir).await.map(drop).unwrap_err();
+    assert!(matches!(refused, DaemonError::Listen(_)), "{refused}");
+    assert!(!word_of_a_lease.exists(), "its board is closed");
+}
+
 /// A clock that goes on by itself and can be put forward, in microseconds.
 #[derive(Debug, Default)]
 struct Forward(std::sync::atomic::AtomicU64);

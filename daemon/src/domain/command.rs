@@ -83,6 +83,34 @@ pub(crate) enum Command {
     Reseal(Box<Resealed>),
 }
 
+impl Command {
+    /// Whether it brings in what stays, or holds on to what is gone. That is refused first where room is short, so that taking back stays possible:
+    /// a try of a password too, since each is counted under the name that was given.
+    pub(crate) const fn adds(&self) -> bool {
+        match self {
+            Self::Attempt(_)
+            | Self::Vouch(_)
+            | Self::Redeem(_)
+            | Self::AddUser(_)
+            | Self::Backup
+            | Self::Export { .. } => true,
+            Self::Settle(settle) => !matches!(settle.purpose, Purpose::ChangePassword(..)),
+            Self::Refresh(_)
+            | Self::Revoke(_)
+            | Self::Touch(..)
+            | Self::ChangeUser(..)
+            | Self::Sweep
+            | Self::Start
+            | Self::Reopen
+            | Self::RotateKey { .. }
+            | Self::RetireKey { .. }
+            | Self::TendKeys
+            | Self::BridgeMaster { .. }
+            | Self::Reseal(_) => false,
+        }
+    }
+}
+
 /// Who logs in, and from where.
 #[derive(Debug, Clone)]
 pub(crate) struct Login {

@@ -7,11 +7,12 @@ use redb::{Database, ReadableDatabase, WriteTransaction};
 
 use super::StoreError;
 use super::chain::Head;
-use super::medium::{Medium, Opening, builder};
+use super::medium::{Medium, builder};
 use super::open::{broken, read_identity, unopened};
 use super::records::{Identity, Mark};
 use super::rows::Rows;
 use super::schema::Checksums;
+use super::site::{Ground, Site};
 use super::snapshot::Snapshot;
 use crate::domain::keyset::Key;
 use crate::domain::reseal::Master;
@@ -21,7 +22,13 @@ pub(super) struct Handle {
     medium: Box<dyn Medium>,
     identity: Identity,
     checksums: Checksums,
-    database: RwLock<Option<Database>>,
+    open: RwLock<Option<Open>>,
+}
+
+/// A database and what it lies on.
+struct Open {
+    database: Database,
+    site: Site,
 }
 
 /// What is held in memory of a database, as it is read whenever one is opened.
@@ -48,26 +55,25 @@ impl Found {
 impl Handle {
     /// Opens what lies there.
     pub(super) fn open(medium: Box<dyn Medium>) -> Result<(Self, Found), StoreError> {
-        let (database, identity, found) = read(medium.reach()?, &*medium)?;
+        let (open, identity, found) = read(medium.reach()?, &*medium)?;
         let checksums = Checksums::new(&identity.checksums);
-        let database = RwLock::new(Some(database));
-        Ok((Self { medium, identity, checksums, database }, found))
+        Ok((Self { medium, identity, checksums, open: RwLock::new(Some(open)) }, found))
     }
 
     /// Opens it again. As long as it cannot be reached, what the old handle still holds in memory can be read.
     pub(super) fn reopen(&self) -> Result<Found, StoreError> {
-        let opening = self.medium.reach()?;
+        let ground = self.medium.reach()?;
         self.close();
         // A sync that failed has left pages in memory that the disk may never have got, and that the kernel takes for written.
         self.medium.forget_what_is_cached();
-        let (database, identity, found) = read(opening, &*self.medium)?;
+        let (open, identity, found) = read(ground, &*self.medium)?;
         if identity.database != self.identity.database {
             let path = self.medium.path().display();
             return Err(StoreError::Layout(format!(
                 "{path} is another database than it was when the daemon started; put the right one back or restart hallpassd"
             )));
         }
-        *self.lock() = Some(database);
+        *self.lock() = Some(open);
         Ok(found)
     }
 
@@ -113,13 +119,19 @@ impl Handle {
         &self,
         act: impl FnOnce(&Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        act(database.as_ref().ok_or(StoreError::Closed)?)
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        act(&open.as_ref().ok_or(StoreError::Closed)?.database)
+    }
+
+    /// What it lies on, as long as it is open.
+    pub(super) fn site(&self) -> Result<Site, StoreError> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(open.as_ref().ok_or(StoreError::Closed)?.site.clone())
     }
 
     /// What is behind the lock is exchanged whole, so a poisoned one holds nothing that is half done.
-    fn lock(&self) -> RwLockWriteGuard<'_, Option<Database>> {
-        self.database.write().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> RwLockWriteGuard<'_, Option<Open>> {
+        self.open.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -130,14 +142,16 @@ impl Drop for Handle {
 }
 
 /// Opens, and reads what is held in memory. What redb takes for granted of a file that is damaged may end in a panic; that is a refusal too.
-fn read(opening: Opening, medium: &dyn Medium) -> Result<(Database, Identity, Found), StoreError> {
-    let read = std::panic::catch_unwind(AssertUnwindSafe(|| read_all(opening, medium)));
+fn read(ground: Box<dyn Ground>, medium: &dyn Medium) -> Result<(Open, Identity, Found), StoreError> {
+    let read = std::panic::catch_unwind(AssertUnwindSafe(|| read_all(ground, medium)));
     read.unwrap_or_else(|_| Err(broken(medium.path())))
 }
 
-fn read_all(opening: Opening, medium: &dyn Medium) -> Result<(Database, Identity, Found), StoreError> {
-    let database = opening(&builder()).map_err(|error| unopened(medium.path(), &error))?;
+fn read_all(ground: Box<dyn Ground>, medium: &dyn Medium) -> Result<(Open, Identity, Found), StoreError> {
+    let site = Site::new(ground);
+    let opened = builder().create_with_backend(site.clone());
+    let database = opened.map_err(|error| unopened(medium.path(), &error))?;
     let identity = read_identity(&database, medium.path())?;
     let found = Found::in_database(&database, &Checksums::new(&identity.checksums))?;
-    Ok((database, identity, found))
+    Ok((Open { database, site }, identity, found))
 }

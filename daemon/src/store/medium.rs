@@ -2,13 +2,19 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::ops::{Bound, Range};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
-use redb::{Builder, Database, DatabaseError};
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, OFlag, PosixFadviseAdvice, fallocate, posix_fadvise};
+use nix::sys::statvfs::fstatvfs;
+use redb::backends::FileBackend;
+use redb::{BackendError, Builder, StorageBackend};
 
 use super::StoreError;
+use super::site::Ground;
 use crate::{files, notify};
 
 /// Bytes of the file that redb may keep in memory.
@@ -19,13 +25,10 @@ const ROOM: usize = 1 << 20;
 /// The name's end of the file that tries it.
 const TRIAL: &str = "trial";
 
-/// The last step of opening, which may write.
-pub(super) type Opening = Box<dyn FnOnce(&Builder) -> Result<Database, DatabaseError>>;
-
 /// What the database lies on.
 pub(super) trait Medium: Send + Sync {
     /// Makes sure that it is there and is ours, before anything in it is touched.
-    fn reach(&self) -> Result<Opening, StoreError>;
+    fn reach(&self) -> Result<Box<dyn Ground>, StoreError>;
     /// Drops what is held of it in memory without being sure to be on the disk.
     fn forget_what_is_cached(&self);
     /// Whether something can be written there, tried beside the database.
@@ -38,10 +41,19 @@ pub(super) trait Medium: Send + Sync {
 #[derive(Debug)]
 pub(super) struct InFile(pub(super) PathBuf);
 
+impl InFile {
+    /// The file without room beyond its end, for whoever wants it short.
+    pub(super) fn bare(&self) -> Result<FileBackend, StoreError> {
+        Ok(FileBackend::new(own_file(&self.0)?)?)
+    }
+}
+
 impl Medium for InFile {
-    fn reach(&self) -> Result<Opening, StoreError> {
+    fn reach(&self) -> Result<Box<dyn Ground>, StoreError> {
         let file = own_file(&self.0)?;
-        Ok(Box::new(|builder| builder.create_file(file)))
+        let what = format!("cannot open {}", self.0.display());
+        let other = file.try_clone().map_err(StoreError::file(what))?;
+        Ok(Box::new(OnFile { file, backend: FileBackend::new(other)? }))
     }
 
     fn forget_what_is_cached(&self) {
@@ -84,4 +96,85 @@ fn own_file(path: &Path) -> Result<File, StoreError> {
         .map_err(StoreError::file(format!("cannot open {}", path.display())))?;
     files::refuse_unless_private(&file, path).map_err(StoreError::Layout)?;
     Ok(file)
+}
+
+/// An open file, with the room that the file system has for it.
+#[derive(Debug)]
+struct OnFile {
+    /// The same open file as the one of redb's backend, which gives out neither.
+    file: File,
+    backend: FileBackend,
+}
+
+impl Ground for OnFile {
+    fn allocate(&self, bytes: Range<u64>) -> io::Result<()> {
+        let signed =
+            |number: u64| i64::try_from(number).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge));
+        let (start, length) = (signed(bytes.start)?, signed(bytes.end - bytes.start)?);
+        match fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, start, length) {
+            // Some file systems cannot promise anything. Then what is free there was looked at, which is the most that can be done.
+            Ok(()) | Err(Errno::EOPNOTSUPP) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn allocated(&self) -> io::Result<u64> {
+        // Blocks of 512 bytes, whatever those of the file system are (`stat(3type)`).
+        Ok(self.file.metadata()?.blocks() * 512)
+    }
+
+    fn available(&self) -> io::Result<u64> {
+        let found = fstatvfs(self.file.as_fd())?;
+        Ok(found.blocks_available() * found.fragment_size())
+    }
+}
+
+impl StorageBackend for OnFile {
+    fn len(&self) -> io::Result<u64> {
+        self.backend.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.backend.read(offset, out)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.backend.set_len(length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.backend.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.backend.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.backend.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.backend.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.backend.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.backend.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.backend.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.backend.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.backend.query_lock_range(start, end)
+    }
 }

@@ -3,6 +3,7 @@
 mod apply;
 mod chain;
 mod check;
+mod compact;
 mod copy;
 mod facts;
 mod handle;
@@ -15,14 +16,17 @@ mod queue;
 mod records;
 mod refusals;
 mod restore;
+mod room;
 mod rows;
 mod schema;
+mod site;
 mod snapshot;
 mod untouched;
 mod witness;
 mod writer;
 
 pub(crate) use check::{Report, Told, check};
+pub(crate) use compact::compact;
 pub(crate) use copy::{Copied, Copy};
 pub(crate) use facts::SWEEP_SESSIONS;
 pub(crate) use open::{Store, database_in};
@@ -84,6 +88,11 @@ impl StoreError {
         let what = what.into();
         move |source| Self::File { what, source }
     }
+}
+
+/// Whether this means that there is no room.
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 macro_rules! from_redb {

@@ -5,9 +5,11 @@
 //! nothing that was taken back verifies, no absolute end moves, no identifier comes twice, and the audit chain tells of it.
 
 mod commands;
+mod compact;
 mod disk;
 mod driver;
 mod flips;
+mod full;
 pub(super) mod house;
 mod power;
 mod reference;

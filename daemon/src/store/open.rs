@@ -10,7 +10,6 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 use redb::{Database, ReadableDatabase, TableError};
 use tokio::sync::oneshot;
 
-use super::StoreError;
 use super::copy::Copied;
 use super::handle::{Found, Handle};
 use super::medium::{InFile, Medium};
@@ -23,6 +22,7 @@ use super::schema::{
 use super::snapshot::Snapshot;
 use super::witness::Witness;
 use super::writer::{Audience, Parts, Writer, WriterThread};
+use super::{StoreError, is_full};
 use crate::clock::Clock;
 use crate::domain::command::Policy;
 use crate::domain::effect::{Audit, Event};
@@ -144,6 +144,14 @@ impl Store {
         Ok(path.metadata().map_err(StoreError::file(what()))?.len())
     }
 
+    /// Bytes that the disk has left, and whether somebody should see to it.
+    pub(crate) fn disk(&self) -> Result<(u64, bool), StoreError> {
+        let site = self.handle.site()?;
+        let what = || format!("cannot look at the disk of {}", self.handle.medium().path().display());
+        let left = site.available().map_err(StoreError::file(what()))?;
+        Ok((left, site.is_low().map_err(StoreError::file(what()))?))
+    }
+
     /// One consistent state, as of now.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, StoreError> {
         self.handle.snapshot()
@@ -218,10 +226,13 @@ pub(super) fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
         .map_err(StoreError::file(format!("cannot open {}", path.display())))?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(mut lock) => {
-            let what = || format!("cannot write {}", path.display());
-            lock.set_len(0).map_err(StoreError::file(what()))?;
-            lock.rewind().map_err(StoreError::file(what()))?;
-            writeln!(lock, "{}", std::process::id()).map_err(StoreError::file(what()))?;
+            // Written over what is there, as wide as any pid: a file that is made shorter first needs room again.
+            let noted = lock.rewind().and_then(|()| writeln!(lock, "{:<10}", std::process::id()));
+            match noted {
+                // Who holds it is for people to know; that it is held is not.
+                Err(error) if is_full(&error) => {}
+                noted => noted.map_err(StoreError::file(format!("cannot write {}", path.display())))?,
+            }
             Ok(lock)
         }
         Err((file, nix::errno::Errno::EWOULDBLOCK)) => Err(StoreError::InUse(format!(

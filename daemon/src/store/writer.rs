@@ -7,7 +7,7 @@ mod decided;
 mod heal;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::time::{Millis, Stamp};
@@ -19,6 +19,7 @@ use super::handle::Handle;
 use super::queue::{Full, Queue};
 use super::records::Mark;
 use super::refusals::Refusals;
+use super::room::Room;
 use super::witness::Witness;
 use crate::clock::Clock;
 use crate::domain::command::{Command, Fresh, Policy};
@@ -30,6 +31,9 @@ use crate::domain::time::{Moment, Outage};
 
 /// Most commands in one transaction.
 const BATCH: usize = 256;
+
+/// Most of them where room is short: each may need some pages of its own.
+const FEW: usize = 8;
 
 /// A command that waits, and who waits for its answer.
 struct Job {
@@ -47,16 +51,21 @@ pub(crate) struct Writer {
     changed_at: Arc<AtomicU64>,
     life: Arc<AtomicU64>,
     turns: Arc<AtomicU64>,
+    room_is_little: Arc<AtomicBool>,
 }
 
 /// Who is told of every commit before anybody is answered.
 pub(crate) trait Audience: Send {
+    /// This is about to be on disk. Whoever could not go by it says so, and it is not committed.
+    fn prepare(&self, changes: &Committed) -> Result<(), StoreError>;
     /// This is on disk now.
     fn committed(&self, committed: &Committed);
     /// The disk has failed: what is on it is not known, and nothing is written until it is well again.
     fn failed(&self);
+    /// The disk has so little room that nothing may be kept that takes any.
+    fn running_out(&self);
     /// The database was read again. These are its keys, and this stamp lies above every one that was ever given out.
-    fn read_again(&self, keys: &[Key], floor: Stamp);
+    fn read_again(&self, keys: &[Key], floor: Stamp) -> Result<(), StoreError>;
     /// It can be written again, and a mark above this stamp is on disk: with it another life of the daemon begins.
     fn healed(&self, life: Stamp, now: Millis);
 }
@@ -117,10 +126,12 @@ impl Writer {
             changed_at: Arc::default(),
             life: Arc::new(AtomicU64::new(parts.floor.0)),
             turns: Arc::default(),
+            room_is_little: Arc::default(),
         };
         let mut state = State {
             last: parts.floor,
             refusals: Refusals::default(),
+            room: Room::default(),
             closing: false,
             parts,
             writer: writer.clone(),
@@ -186,6 +197,11 @@ impl Writer {
         Stamp(self.life.load(Ordering::Acquire))
     }
 
+    /// Whether the disk has so little room that nothing new is begun.
+    pub(crate) fn room_is_little(&self) -> bool {
+        self.room_is_little.load(Ordering::Relaxed)
+    }
+
     /// The newest stamp whose change is on disk.
     pub(crate) fn visible(&self) -> Stamp {
         Stamp(self.visible.load(Ordering::Acquire))
@@ -205,6 +221,7 @@ impl Drop for CloseOnDrop {
 struct State {
     parts: Parts,
     refusals: Refusals,
+    room: Room,
     closing: bool,
     writer: Writer,
     last: Stamp,
@@ -213,7 +230,7 @@ struct State {
 impl State {
     fn run(&mut self) -> Result<(), StoreError> {
         loop {
-            let jobs = self.writer.queue.take(BATCH);
+            let jobs = self.writer.queue.take(if self.room.is_little() { FEW } else { BATCH });
             self.turn(1);
             // The time of a clean stop is known to the millisecond.
             self.closing = jobs.is_empty();

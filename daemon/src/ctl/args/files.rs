@@ -44,6 +44,19 @@ pub(in crate::ctl) struct CheckArgs {
     pub(in crate::ctl) places: Where,
 }
 
+pub(super) const COMPACT_NOTES: &str = "\
+The daemon must not run, and this runs as its user. The file is made as short as it gets; it grows
+again as it is used, so this is for after much was removed. Whatever interrupts it, nothing is lost.
+
+Examples:
+  sudo -u hallpass hallpass compact --config /etc/hallpass/hallpass.toml";
+
+#[derive(Debug, Args)]
+pub(in crate::ctl) struct CompactArgs {
+    #[command(flatten)]
+    pub(in crate::ctl) places: Where,
+}
+
 pub(super) const BACKUP_NOTES: &str = "\
 The copy is one consistent state, for you alone (0600). It gets its name once it is whole.
 It holds the hashes of passwords, and keys that open with the master key only: keep it as safe as

@@ -35,6 +35,8 @@ pub(super) struct StatusView<'a> {
     hash_queue: u32,
     /// In microseconds.
     stamp: u64,
+    disk_available: u64,
+    disk_full: bool,
 }
 
 impl<'a> From<&'a Status> for StatusView<'a> {
@@ -54,6 +56,8 @@ impl<'a> From<&'a Status> for StatusView<'a> {
             write_queue: status.write_queue,
             hash_queue: status.hash_queue,
             stamp: status.stamp.0,
+            disk_available: status.disk_available,
+            disk_full: status.disk_full,
         }
     }
 }

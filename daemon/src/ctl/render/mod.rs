@@ -49,12 +49,14 @@ impl Out<'_> {
         }
         let started = format!("{} ({})", moment(status.started), distance(status.started, self.now));
         writeln!(self.to, "hallpassd {} is up.", neutral(&status.version))?;
+        let full = if status.disk_full { ", too few: nobody can log in until there is room" } else { "" };
         let rows = [
             ("process", status.pid.to_string()),
             ("started", started),
             ("issuer", status.issuer.clone()),
             ("state directory", status.state_dir.clone()),
             ("database", format!("{}, {} bytes", status.database_id, status.database_bytes)),
+            ("disk", format!("{} bytes left{full}", status.disk_available)),
             ("newest change", stamp(status.stamp)),
             ("users", status.users.to_string()),
             ("sessions", status.sessions.to_string()),

@@ -67,7 +67,11 @@ fn status() {
         write_queue: 7,
         hash_queue: 8,
         stamp: Stamp(1_700_000_000_000_001),
+        disk_available: 9_000_000_000,
+        disk_full: false,
     };
+    let (full, _) = both(|out| out.status(&Status { disk_available: 9, disk_full: true, ..status.clone() }));
+    assert!(full.contains("disk             9 bytes left, too few: nobody can log in until there is room\n"));
     let (text, json) = both(|out| out.status(&status));
     assert_eq!(
         text,
@@ -77,6 +81,7 @@ fn status() {
          \x20 issuer           https://host.example\n\
          \x20 state directory  /var/lib/hallpass\n\
          \x20 database         00ff, 1589248 bytes\n\
+         \x20 disk             9000000000 bytes left\n\
          \x20 newest change    2023-11-14T22:13:20.000001Z\n\
          \x20 users            3\n\
          \x20 sessions         4\n\
@@ -91,7 +96,7 @@ fn status() {
             r#"{"version":"0.1.0","pid":42,"started":1699996400,"state_dir":"/var/lib/hallpass","#,
             r#""database_id":"00ff","issuer":"https://host.example","database_bytes":1589248,"users":3,"#,
             r#""sessions":4,"audit_entries":5,"connections":6,"write_queue":7,"hash_queue":8,"#,
-            r#""stamp":1700000000000001}"#,
+            r#""stamp":1700000000000001,"disk_available":9000000000,"disk_full":false}"#,
             "\n"
         )
     );

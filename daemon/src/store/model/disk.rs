@@ -4,6 +4,7 @@
 //! what it was to make durable.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -11,8 +12,11 @@ use nix::errno::Errno;
 use redb::StorageBackend;
 
 use crate::store::StoreError;
-use crate::store::medium::{Medium, Opening};
+use crate::store::medium::Medium;
+use crate::store::site::Ground;
 
+/// What a trial beside the database takes.
+const BESIDE: u64 = 1 << 20;
 /// What is written as a whole or not at all.
 const SECTOR: usize = 512;
 
@@ -61,6 +65,10 @@ struct Platter {
     seen: Vec<u8>,
     unsynced: Vec<Change>,
     operations: u64,
+    /// How many bytes are set aside for what lies on it.
+    allocated: usize,
+    /// And how many can be.
+    room: usize,
     trap: Option<Trap>,
     dark: bool,
     failures: u64,
@@ -74,17 +82,45 @@ pub(super) struct Disk(Arc<Mutex<Platter>>);
 impl Disk {
     /// A disk with this on it.
     pub(super) fn with(image: Vec<u8>, trap: Option<Trap>, dice: Dice) -> Self {
-        let (seen, unsynced) = (image.clone(), Vec::new());
+        let (seen, unsynced, allocated) = (image.clone(), Vec::new(), image.len());
         Self(Arc::new(Mutex::new(Platter {
             durable: image,
             seen,
             unsynced,
             operations: 0,
+            allocated,
+            room: usize::MAX,
             trap,
             dark: false,
             failures: 0,
             dice,
         })))
+    }
+
+    /// The same bytes as a start finds them once the power is back: what was set aside still is, and the disk is as full.
+    pub(super) fn after_the_cut(&self, trap: Option<Trap>, dice: Dice) -> Self {
+        self.cut();
+        let (image, allocated, room) = {
+            let platter = self.lock();
+            (platter.durable.clone(), platter.allocated, platter.room)
+        };
+        let disk = Self::with(image, trap, dice);
+        {
+            let mut platter = disk.lock();
+            (platter.allocated, platter.room) = (allocated, room);
+        }
+        disk
+    }
+
+    /// Something else takes everything that is not set aside, but for so many bytes.
+    pub(super) fn fill_up(&self, but: usize) {
+        let mut platter = self.lock();
+        platter.room = platter.allocated + but;
+    }
+
+    /// And gives it back.
+    pub(super) fn clear_up(&self) {
+        self.lock().room = usize::MAX;
     }
 
     /// Cuts the power, if it is not cut yet.
@@ -167,12 +203,28 @@ impl Platter {
         }
     }
 
+    /// Sets everything below this byte aside, if it is not.
+    fn allocate(&mut self, end: usize) -> io::Result<()> {
+        if end > self.room.max(self.allocated) {
+            return Err(Errno::ENOSPC.into());
+        }
+        self.allocated = self.allocated.max(end);
+        Ok(())
+    }
+
     /// Does one change, which the power may be cut in.
     fn change(&mut self, change: Option<Change>) -> io::Result<()> {
         if self.dark {
             return Err(io::Error::other("there is no power"));
         }
         self.operations += 1;
+        match &change {
+            Some(Change::Write(at, data)) => self.allocate(at + data.len())?,
+            Some(Change::Length(length)) if *length < self.seen.len() => {
+                self.allocated = self.allocated.min(*length);
+            }
+            _ => {}
+        }
         if let Some(error) = self.failure(self.operations) {
             self.fail(change);
             return Err(error);
@@ -258,15 +310,36 @@ impl StorageBackend for Disk {
     }
 }
 
+impl Ground for Disk {
+    fn allocate(&self, bytes: Range<u64>) -> io::Result<()> {
+        let mut platter = self.lock();
+        if platter.dark {
+            return Err(io::Error::other("there is no power"));
+        }
+        platter.allocate(place(bytes.end))
+    }
+
+    fn allocated(&self) -> io::Result<u64> {
+        Ok(self.lock().allocated as u64)
+    }
+
+    fn available(&self) -> io::Result<u64> {
+        let platter = self.lock();
+        Ok(platter.room.saturating_sub(platter.allocated) as u64)
+    }
+}
+
 impl Medium for Disk {
-    fn reach(&self) -> Result<Opening, StoreError> {
-        let disk = self.clone();
-        Ok(Box::new(|builder| builder.create_with_backend(disk)))
+    fn reach(&self) -> Result<Box<dyn Ground>, StoreError> {
+        Ok(Box::new(self.clone()))
     }
 
     fn forget_what_is_cached(&self) {}
 
     fn takes_writes(&self) -> io::Result<()> {
+        if self.available()? < BESIDE {
+            return Err(Errno::ENOSPC.into());
+        }
         self.lock().change(Some(Change::Write(0, Vec::new())))
     }
 

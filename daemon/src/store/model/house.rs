@@ -68,7 +68,13 @@ struct Nobody;
 impl Audience for Nobody {
     fn committed(&self, _: &Committed) {}
     fn failed(&self) {}
-    fn read_again(&self, _: &[Key], _: Stamp) {}
+    fn running_out(&self) {}
+    fn prepare(&self, _: &Committed) -> Result<(), StoreError> {
+        Ok(())
+    }
+    fn read_again(&self, _: &[Key], _: Stamp) -> Result<(), StoreError> {
+        Ok(())
+    }
     fn healed(&self, _: Stamp, _: Millis) {}
 }
 

@@ -8,6 +8,7 @@ use hallpass_protocol::error::{ErrorCode, Refusal};
 use super::decided::Decided;
 use super::{Job, State, heal};
 use crate::store::StoreError;
+use crate::store::handle::Handle;
 use crate::store::order::{Steps, carry_out};
 use crate::store::refusals::Refusals;
 use crate::store::rows::Rows;
@@ -96,12 +97,15 @@ impl State {
 
     fn commit(&mut self, batch: &[Job]) -> Result<Decided, StoreError> {
         let handle = Arc::clone(&self.parts.handle);
+        self.look_for_room(&handle)?;
         let txn = handle.begin_write()?;
         let mut decided = {
             let mut rows = Rows::of_writer(&txn, handle.checksums())?;
             self.decide_all(&mut rows, batch)?
         };
+        decided.committed.upto = self.last;
         if decided.changed {
+            self.parts.audience.prepare(&decided.committed)?;
             if batch.iter().any(|job| !job.permit.is_the_daemon()) {
                 self.writer.changed_at.store(self.parts.clock.now().as_u64(), Ordering::Relaxed);
             }
@@ -117,7 +121,26 @@ impl State {
         } else {
             txn.abort()?;
         }
-        decided.committed.upto = self.last;
         Ok(decided)
+    }
+
+    /// Sees to the room before anything is begun that needs it.
+    fn look_for_room(&mut self, handle: &Handle) -> Result<(), StoreError> {
+        let has_changed = self.room.look(handle, self.parts.clock.now())?;
+        let little = self.room.is_little();
+        self.writer.room_is_little.store(little, Ordering::Relaxed);
+        if !has_changed {
+            return Ok(());
+        }
+        if little {
+            tracing::error!(
+                "the disk under the database is nearly full: no new sessions are opened and no users added; what ends sessions still works; make \
+                 room on it, and the daemon goes on by itself"
+            );
+            self.parts.audience.running_out();
+        } else {
+            tracing::info!("the disk under the database has room again");
+        }
+        Ok(())
     }
 }

@@ -85,6 +85,10 @@ impl State {
         };
         let mut keys = active(&rows.keys()?)?;
         for job in batch {
+            if self.room.is_little() && job.command.adds() {
+                decided.outcomes.push(Err(Refusal::new(ErrorCode::DiskFull)));
+                continue;
+            }
             let at = self.next_moment();
             let facts = match facts::load(rows, &job.command, &keys, &at) {
                 Ok(facts) => facts,

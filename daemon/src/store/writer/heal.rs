@@ -11,9 +11,10 @@ use super::{Job, State};
 use crate::domain::command::{Command, Fresh};
 use crate::domain::policy::admit_daemon;
 use crate::domain::time::Outage;
-use crate::store::StoreError;
 use crate::store::handle::Found;
 use crate::store::refusals::Refusals;
+use crate::store::room::Room;
+use crate::store::{StoreError, is_full};
 
 /// How long between two tries to open or to write. The disks of the tests are well again when they have failed so many times, not after so long.
 const PAUSE: Duration = if cfg!(test) { Duration::from_millis(1) } else { Duration::from_secs(1) };
@@ -56,10 +57,15 @@ impl State {
     fn try_to_heal(&mut self, since: Millis, readable: &mut bool) -> Result<(), StoreError> {
         if !*readable {
             let found = self.parts.handle.reopen()?;
-            self.begin_anew(&found);
+            self.begin_anew(&found)?;
             *readable = true;
         }
-        self.parts.handle.takes_writes()?;
+        match self.parts.handle.takes_writes() {
+            // Nothing can be written beside the database, but in it there is room that is kept for this.
+            Err(StoreError::File { source, .. })
+                if is_full(&source) && Room::has_least(&self.parts.handle)? => {}
+            tried => tried?,
+        }
         // A write that fails takes the handle with it.
         *readable = false;
         let life = self.last;
@@ -79,11 +85,12 @@ impl State {
 
     /// Takes everything that is held in memory from what is on disk. The floor lies above every stamp that anybody can hold, so what they hold is
     /// asked about, and above the mark, so the next commit writes another.
-    fn begin_anew(&mut self, found: &Found) {
+    fn begin_anew(&mut self, found: &Found) -> Result<(), StoreError> {
         (self.parts.head, self.parts.mark) = (found.head, found.mark);
         self.refusals = Refusals::default();
+        self.room = Room::default();
         let known = found.mark.reserved.max(self.last).0.max(self.parts.clock.now_micros());
         self.last = Stamp(known + 1);
-        self.parts.audience.read_again(&found.keys, self.last);
+        self.parts.audience.read_again(&found.keys, self.last)
     }
 }

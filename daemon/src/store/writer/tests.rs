@@ -28,7 +28,13 @@ impl Audience for Faulty {
         self.closed.store(true, Ordering::Release);
     }
 
-    fn read_again(&self, _: &[Key], _: Stamp) {}
+    fn running_out(&self) {}
+    fn prepare(&self, _: &Committed) -> Result<(), StoreError> {
+        Ok(())
+    }
+    fn read_again(&self, _: &[Key], _: Stamp) -> Result<(), StoreError> {
+        Ok(())
+    }
     fn healed(&self, _: Stamp, _: Millis) {}
 }
 

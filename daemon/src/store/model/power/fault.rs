@@ -27,7 +27,8 @@ struct Tally {
 impl Life {
     /// From one fault to the next: what is on the disk then.
     fn fault(&mut self, image: Vec<u8>, tally: &mut Tally) -> Result<Vec<u8>, TestCaseError> {
-        let errno = if self.dice.percent(50) { Errno::EIO } else { Errno::ENOSPC };
+        // Broken, full, or read-only for a while.
+        let errno = [Errno::EIO, Errno::ENOSPC, Errno::EROFS][usize::try_from(self.dice.below(3)).unwrap()];
         let times = if self.dice.percent(70) { 1 } else { 1 + self.dice.below(12) };
         let soon = if self.dice.percent(20) { 30 } else { 250 };
         let trap = Trap::Fail { at: 1 + self.dice.below(soon), times, errno };
