@@ -1,5 +1,6 @@
 //! An app inside the machine: it asks in every way there is, and remembers what it was told and how long that took.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -128,7 +129,6 @@ async fn the_app_asks() {
     if app.seen.failed.len() > unwell {
         app.seen.wrong.push("it does not recover".to_owned());
     }
-    use std::io::Write;
     writeln!(std::io::stdout(), "\n{}", serde_json::to_string(&app.seen).expect("plain data"))
         .expect("a pipe");
 }

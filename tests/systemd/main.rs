@@ -6,13 +6,14 @@ mod app;
 mod broken;
 mod machine;
 
+use std::io::Write;
+
 use machine::{Machine, prepared};
 
 /// A machine, or a word about why there is none.
 fn machine(name: &str) -> Option<Machine> {
     let prepared = prepared();
     if prepared.is_none() {
-        use std::io::Write;
         // Nobody reads it where the output is closed.
         let _ = writeln!(std::io::stderr(), "{name}: skipped: as root, tests/systemd/run tries it");
     }
@@ -192,6 +193,5 @@ fn an_upgrade_refuses_no_call_and_nobody_waits_for_a_second() {
     assert_eq!((&seen["failed"], &seen["wrong"]), (&serde_json::json!([]), &serde_json::json!([])), "{seen}");
     assert!(seen["longest"].as_u64().is_some_and(|longest| longest < 1000), "{seen}");
     assert!(seen["by_board"].as_u64() > Some(50), "{seen}");
-    use std::io::Write;
     writeln!(std::io::stderr(), "three upgrades under a loop of calls: {seen}").expect("an output");
 }
