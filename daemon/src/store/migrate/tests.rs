@@ -31,11 +31,6 @@ const USERS: u64 = 300;
 /// Tells the process that a test starts where it is to bring a database up.
 const CHILD: &str = "HALLPASS_MIGRATE_CHILD";
 
-#[expect(clippy::unnecessary_wraps, reason = "it is handed to what opens a store, which may be refused keys")]
-fn first_keys(_: &[u8; 16], _: u16) -> Result<Vec<crate::domain::keyset::Key>, StoreError> {
-    Ok(keys())
-}
-
 /// From schema 0 to schema 1.
 fn up(txn: &WriteTransaction, checksums: &Checksums) -> Result<(), StoreError> {
     {
@@ -168,7 +163,7 @@ impl Old {
 }
 
 fn start(dir: &Path) -> Result<Store, StoreError> {
-    Store::open_by(&[up], dir, [7; 48], first_keys)
+    Store::open_by(&[up], dir, [7; 48], |_, _| Ok(keys()))
 }
 
 #[test]
@@ -194,7 +189,7 @@ fn g3_an_older_schema_is_brought_up_after_a_copy_of_the_file() {
 fn g3_a_schema_without_a_step_and_a_copy_that_cannot_be_made_change_nothing() {
     let old = Old::new();
     let path = database_in(old.dir.path());
-    let refused = Store::open(old.dir.path(), [7; 48], first_keys).err().unwrap();
+    let refused = Store::open(old.dir.path(), [7; 48], |_, _| Ok(keys())).err().unwrap();
     assert!(refused.to_string().contains("is not a Hallpass database"), "{refused}");
     assert!(old.kept() == 0 && std::fs::read(&path).unwrap() == old.file);
     // Something that is no copy has its name.
@@ -209,7 +204,7 @@ fn g3_a_schema_without_a_step_and_a_copy_that_cannot_be_made_change_nothing() {
         up(txn, checksums)?;
         Err(StoreError::Layout("it cannot be done".into()))
     };
-    let refused = Store::open_by(&[fails], old.dir.path(), [7; 48], first_keys).err().unwrap();
+    let refused = Store::open_by(&[fails], old.dir.path(), [7; 48], |_, _| Ok(keys())).err().unwrap();
     assert!(refused.to_string().contains("it cannot be done"), "{refused}");
     assert_eq!(old.rows(), old.rows[0]);
     old.start().unwrap();
