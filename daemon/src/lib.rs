@@ -30,6 +30,7 @@ mod shared;
 mod store;
 #[cfg(test)]
 mod vectors;
+mod verify;
 
 pub use ctl::ctl_main;
 pub use daemon_main::daemon_main;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::source::Source;
 
 /// What has to have a row: the rows of the rotation table with the rules beneath it, and lines of the lists B, C and D.
-const LINES: [&str; 46] = [
+const LINES: [&str; 48] = [
     "row c = n",
     "row c = n-1, window",
     "row c = n-1, attempt",
@@ -52,6 +52,8 @@ const LINES: [&str; 46] = [
     "D3",
     "D4",
     "D5",
+    "D16",
+    "G10",
 ];
 
 /// Where the table begins and ends.

@@ -8,11 +8,12 @@ use hallpass_protocol::time::Millis;
 use hallpass_protocol::token::MacKeyId;
 
 use super::account::{Change, CodeHash, Name, NewUser, PasswordHash, User};
-use super::effect::{Credential, ListedAt};
+use super::effect::{Credential, Event, ListedAt};
 use super::family::{AttemptHash, ContextTag, RotationPolicy};
 use super::keyset::{Key, KeyPolicy};
 use super::policy::Permit;
 use super::reseal::{Bridge, Master, MasterId, Resealed};
+use super::retention::{AuditPolicy, OldEntries};
 use super::revocation::{CutOffs, Target};
 use super::session::{Dead, Origin, Session, is_alive};
 use super::throttle::{Source, ThrottlePolicy, Tried};
@@ -52,6 +53,8 @@ pub(crate) enum Command {
         /// With the hashes of their passwords.
         with_hashes: bool,
     },
+    /// Writes down something else that the daemon has noticed.
+    Tell(Event, String),
     /// Brings a new key in.
     RotateKey {
         /// The key, sealed for the next place of its kind.
@@ -210,6 +213,8 @@ pub(crate) struct Facts {
     pub(crate) old_revocations: Vec<ListedAt>,
     /// Counts of failed logins that are so old that they mean nothing.
     pub(crate) old_failures: Vec<[u8; 16]>,
+    /// The oldest audit entries, where they need not be kept any longer.
+    pub(crate) old_audit: Option<OldEntries>,
     /// How many sessions there are, where that is the answer.
     pub(crate) known_sessions: u64,
     /// What failed before by the counts that a login goes by.
@@ -283,6 +288,8 @@ pub(crate) struct Policy {
     pub(crate) keys: KeyPolicy,
     /// What failed logins cost.
     pub(crate) throttle: ThrottlePolicy,
+    /// How long the audit chain is kept.
+    pub(crate) audit: AuditPolicy,
 }
 
 /// What happens when a user has as many sessions as allowed and opens another.

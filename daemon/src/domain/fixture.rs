@@ -17,6 +17,7 @@ use super::family::{Binding, ContextTag, Debt, FIRST, RotationPolicy};
 use super::keyset::KeyPolicy;
 use super::policy::tests::app;
 use super::policy::{Operation, Permit, Right, admit};
+use super::retention::AuditPolicy;
 use super::session::{Cold, Hot, Origin, Session};
 use super::throttle::{Failures, ThrottleKey, ThrottlePolicy};
 use super::time::{Moment, Outage};
@@ -140,6 +141,7 @@ pub(crate) fn policy() -> Policy {
         when_full: WhenFull::EvictOldest,
         keys: KeyPolicy { lead: 60 * MINUTE, rotate_every: Duration::from_hours(90 * 24) },
         throttle: throttle(),
+        audit: AuditPolicy { keep_for: Duration::from_hours(400 * 24), keep_entries: 10_000_000 },
     }
 }
 

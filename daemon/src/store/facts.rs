@@ -77,8 +77,8 @@ where
             facts.keyset = rows.keys()?;
             facts.master = rows.master()?;
         }
-        Command::Start | Command::Reopen | Command::Backup | Command::Export { .. } => {}
-        Command::Sweep => load_sweep(rows, at, &mut facts)?,
+        Command::Start | Command::Reopen | Command::Backup | Command::Export { .. } | Command::Tell(..) => {}
+        Command::Sweep => load_sweep(rows, policy, at, &mut facts)?,
     }
     Ok(facts)
 }
@@ -120,7 +120,7 @@ where
     }
 }
 
-fn load_sweep<T>(rows: &Rows<T>, at: &Moment, facts: &mut Facts) -> Result<(), StoreError>
+fn load_sweep<T>(rows: &Rows<T>, policy: &Policy, at: &Moment, facts: &mut Facts) -> Result<(), StoreError>
 where
     T: ReadableTable<&'static [u8], &'static [u8]>,
 {
@@ -128,6 +128,7 @@ where
     let oldest = Stamp(at.stamp.0.saturating_sub(LISTED_MICROS));
     let old = |((stamp, _), _): &((Stamp, u16), _)| *stamp < oldest;
     let listed = rows.revocations_after(None, SWEEP_SESSIONS)?;
+    facts.old_audit = rows.old_audit(&policy.audit, at.now)?;
     facts.old_failures = rows.old_failures(at, SWEEP_FAILURES)?;
     facts.old_revocations = listed.into_iter().take_while(old).map(|(listed_at, _)| listed_at).collect();
     Ok(())

@@ -4,9 +4,11 @@ mod apply;
 mod chain;
 mod check;
 mod copy;
+mod counts;
 mod facts;
 mod handle;
 mod medium;
+mod mirror;
 #[cfg(test)]
 mod model;
 mod open;
@@ -19,6 +21,8 @@ mod rows;
 mod schema;
 mod snapshot;
 mod untouched;
+mod verify;
+mod walk;
 mod witness;
 mod writer;
 
@@ -29,6 +33,8 @@ pub(crate) use open::{Store, database_in};
 pub(crate) use records::{AuditRecord, Listed};
 pub(crate) use restore::{Lost, Restore, Restorer, TakenBack};
 pub(crate) use snapshot::Snapshot;
+pub(crate) use verify::{Verified, verify};
+pub(crate) use walk::{Walk, Wanted};
 pub(crate) use writer::{Audience, Committed, Writer, WriterThread};
 
 use schema::BadRow;

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use hallpass_protocol::error::ErrorCode;
 use hallpass_protocol::id::UserId;
 use hallpass_protocol::time::Millis;
 
@@ -21,13 +20,14 @@ pub(super) struct Kind {
     pub(super) uid: u32,
     pub(super) app: String,
     pub(super) event: Event,
-    pub(super) code: ErrorCode,
+    /// `ok`, or the code of the refusal.
+    pub(super) outcome: &'static str,
     pub(super) user: Option<UserId>,
 }
 
 impl Kind {
     fn words(&self) -> (u32, &str, &str, &str, Option<UserId>) {
-        (self.uid, &self.app, self.event.as_str(), self.code.as_str(), self.user)
+        (self.uid, &self.app, self.event.as_str(), self.outcome, self.user)
     }
 }
 
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     fn kind(uid: u32) -> Kind {
-        Kind { uid, app: "shop".into(), event: Event::Refresh, code: ErrorCode::Reused, user: None }
+        Kind { uid, app: "shop".into(), event: Event::Refresh, outcome: "reused", user: None }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use hallpass_protocol::error::{ErrorCode, Refusal};
 use super::decided::Decided;
 use super::{Job, State, heal};
 use crate::store::StoreError;
+use crate::store::mirror;
 use crate::store::order::{Steps, carry_out};
 use crate::store::refusals::Refusals;
 use crate::store::rows::Rows;
@@ -47,6 +48,7 @@ impl Steps for Batch<'_> {
             // A caller who left is no matter: what they asked for is done.
             let _ = job.answer.send(outcome);
         }
+        done.told.iter().for_each(|(number, record)| mirror::say(*number, record));
     }
 }
 
@@ -109,10 +111,9 @@ impl State {
             txn.commit().map_err(|error| StoreError::Unsettled(error.into()))?;
             (self.parts.head, self.parts.mark) = (decided.head, decided.mark);
             if is_marked {
-                self.parts
-                    .witness
-                    .iter()
-                    .for_each(|witness| witness.note(&self.parts.head, &self.parts.mark));
+                self.parts.witness.iter().for_each(|witness| {
+                    witness.note(&self.parts.head, &self.parts.mark, self.last, self.closing);
+                });
             }
         } else {
             txn.abort()?;
