@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use hallpass_protocol::admin::{
-    AddUser, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, BackupTable, ClockAccepted, Code,
-    Export, ExportPage, ExportPlace, ExportedUser, ImportReport, ImportUser, KeyInfo, Reseal,
-    RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, AuditEntry, AuditFrom, AuditStretch, AuditTail, Backup, BackupPage, BackupPlace, BackupTable,
+    ClockAccepted, Code, Export, ExportPage, ExportPlace, ExportedUser, FindAudit, FoundAudit, ImportReport,
+    ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo,
+    UserPage, VerifyAudit,
 };
 use hallpass_protocol::admin::{AdminRequest, AdminResponse};
 use hallpass_protocol::auth::{Revoked, SessionPage};
@@ -244,6 +245,18 @@ impl AdminClient {
     pub async fn audit_tail(&self, tail: AuditTail) -> Result<Vec<AuditEntry>, Error> {
         let request = || AdminRequest::AuditTail { request: tail };
         self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::AuditTail)).await
+    }
+
+    /// Audit entries that fit, among some that are looked at for each call. An answer can hold none and have more behind.
+    pub async fn audit_find(&self, find: FindAudit) -> Result<FoundAudit, Error> {
+        let request = || AdminRequest::AuditFind { request: find.clone() };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::AuditFind)).await
+    }
+
+    /// Verifies the audit chain, a stretch for each call: ask again with the place that was answered, until it is done.
+    pub async fn audit_verify(&self, verify: VerifyAudit) -> Result<AuditStretch, Error> {
+        let request = || AdminRequest::AuditVerify { request: verify.clone() };
+        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AdminResponse::AuditVerify)).await
     }
 
     /// Adds a user with the password hash that another program has made, or looks whether that could be done.

@@ -1,5 +1,6 @@
 //! The administrator's calls. One straight line for each.
 
+mod audit;
 mod importing;
 
 use std::collections::BTreeMap;
@@ -7,14 +8,14 @@ use std::sync::Arc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hallpass_protocol::admin::{
-    AddUser, Admin, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, ClockAccepted, Code, Export,
-    ExportPage, ExportPlace, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey,
-    RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, Admin, AuditEntry, AuditStretch, AuditTail, Backup, BackupPage, BackupPlace, ClockAccepted,
+    Code, Export, ExportPage, ExportPlace, FindAudit, FoundAudit, ImportReport, ImportUser, KeyInfo, Reseal,
+    RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage, VerifyAudit,
 };
 use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::SessionId;
-use hallpass_protocol::limits::{AUDIT_PER_PAGE, REVOCATIONS_PER_PAGE, USERS_PER_PAGE};
+use hallpass_protocol::limits::{REVOCATIONS_PER_PAGE, USERS_PER_PAGE};
 use hallpass_protocol::secret::{NewMasterKey, Password, Token};
 use tarpc::context;
 
@@ -30,7 +31,7 @@ use crate::domain::policy::{Operation, Permit, Principal};
 use crate::domain::revocation::Target;
 use crate::keys::MasterKey;
 use crate::shared::{Shared, unreadable};
-use crate::store::{AuditRecord, Listed};
+use crate::store::Listed;
 
 /// The administrator's service, for one caller.
 #[derive(Clone)]
@@ -153,7 +154,7 @@ impl Admin for AdminService {
     }
 
     async fn audit_tail(self, _: context::Context, request: AuditTail) -> Answer<Vec<AuditEntry>> {
-        guarded(async { self.answer_audit(&request) }).await
+        guarded(async { audit::tail(&self.shared, &self.admit()?, &request) }).await
     }
 
     async fn user_import(self, _: context::Context, request: ImportUser) -> Answer<ImportReport> {
@@ -210,6 +211,14 @@ impl Admin for AdminService {
             Ok(())
         })
         .await
+    }
+
+    async fn audit_find(self, _: context::Context, request: FindAudit) -> Answer<FoundAudit> {
+        guarded(async { audit::find(&self.shared, &self.admit()?, request) }).await
+    }
+
+    async fn audit_verify(self, _: context::Context, request: VerifyAudit) -> Answer<AuditStretch> {
+        guarded(async { audit::verify(Arc::clone(&self.shared), &self.admit()?, request).await }).await
     }
 }
 
@@ -328,18 +337,6 @@ impl AdminService {
             .map(|((stamp, place), what)| revocation(RevocationKey { stamp, place }, what))
             .collect())
     }
-
-    fn answer_audit(&self, request: &AuditTail) -> Answer<Vec<AuditEntry>> {
-        let _permit = self.admit()?;
-        let count = usize::try_from(request.count).unwrap_or(usize::MAX).clamp(1, AUDIT_PER_PAGE);
-        let snapshot = self.shared.snapshot()?;
-        let after = match request.after {
-            Some(number) => number,
-            None => snapshot.last_audit().map_err(unreadable)?.saturating_sub(count as u64),
-        };
-        let entries = snapshot.audit_after(after, count).map_err(unreadable)?;
-        Ok(entries.into_iter().map(|(number, record)| audit_entry(number, record)).collect())
-    }
 }
 
 fn changed(outcome: Outcome) -> Answer<UserInfo> {
@@ -381,20 +378,4 @@ fn revocation(key: RevocationKey, what: Listed) -> RevocationEntry {
         Listed::Everything => ("everything", String::new()),
     };
     RevocationEntry { key, kind: kind.to_owned(), id }
-}
-
-fn audit_entry(number: u64, record: AuditRecord) -> AuditEntry {
-    AuditEntry {
-        number,
-        stamp: record.stamp,
-        event: record.event,
-        outcome: record.outcome,
-        caller_uid: record.uid,
-        caller_pid: record.pid,
-        app: record.app,
-        user_id: record.user,
-        session_id: record.session,
-        detail: record.detail,
-        hash: crate::hex::encode(&record.hash),
-    }
 }

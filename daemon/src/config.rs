@@ -18,13 +18,14 @@ use serde::Deserialize;
 pub(crate) use self::apps::{AdminConfig, AppConfig};
 pub(crate) use self::log::{LogConfig, LogFormat};
 pub(crate) use self::sections::{
-    BoardConfig, KeysConfig, LifetimesConfig, LimitsConfig, PasswordsConfig, RefreshConfig, SessionsConfig,
-    ThrottleConfig,
+    AuditConfig, BoardConfig, KeysConfig, LifetimesConfig, LimitsConfig, PasswordsConfig, RefreshConfig,
+    SessionsConfig, ThrottleConfig,
 };
 use self::values::label;
 use crate::domain::command::Policy;
 use crate::domain::family::RotationPolicy;
 use crate::domain::keyset::KeyPolicy;
+use crate::domain::retention::AuditPolicy;
 use crate::password::{Blocklist, PasswordPolicy, Pepper, Rules};
 
 /// A configuration that cannot be used, and what would be right.
@@ -61,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) passwords: PasswordsConfig,
     /// What failed logins cost.
     pub(crate) throttle: ThrottleConfig,
+    /// How long the audit chain is kept.
+    pub(crate) audit: AuditConfig,
     /// How keys rotate by themselves.
     pub(crate) keys: KeysConfig,
     /// The page that verifications go by.
@@ -87,6 +90,7 @@ impl Default for Config {
             sessions: SessionsConfig::default(),
             passwords: PasswordsConfig::default(),
             throttle: ThrottleConfig::default(),
+            audit: AuditConfig::default(),
             keys: KeysConfig::default(),
             board: BoardConfig::default(),
             limits: LimitsConfig::default(),
@@ -156,6 +160,10 @@ impl Config {
             when_full: self.sessions.when_full,
             keys: KeyPolicy { lead: self.keys.lead.0, rotate_every: self.keys.rotate_every.0 },
             throttle: self.throttle.policy(),
+            audit: AuditPolicy {
+                keep_for: self.audit.keep_for.0,
+                keep_entries: self.audit.keep_entries as u64,
+            },
         }
     }
 

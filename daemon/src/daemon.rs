@@ -24,7 +24,7 @@ use crate::caller::{Callers, daemon_itself};
 use crate::clock::{Clock, TimeSource};
 use crate::config::{Config, ConfigError};
 use crate::domain::command::Command;
-use crate::domain::effect::Outcome;
+use crate::domain::effect::{Event, Outcome};
 use crate::domain::reseal::Master;
 use crate::door::Door;
 use crate::entropy::{Entropy, NoEntropy, RandomSource};
@@ -249,6 +249,11 @@ impl Daemon {
     }
 }
 
+/// Where the master key of a daemon of these places lies.
+pub(crate) fn master_key_of(parts: &Parts) -> PathBuf {
+    parts.master_key.clone().unwrap_or_else(|| parts.state_dir.join(MASTER_KEY))
+}
+
 struct Opened {
     store: Store,
     /// What the keys are sealed under.
@@ -275,9 +280,17 @@ async fn begin(shared: &Arc<Shared>) -> Result<LeaseThread, DaemonError> {
         tokio::time::sleep(others).await;
         others = shared.board.others_lease();
     }
+    let key = shared.keys.sealer().checkpoints();
+    let unconfirmed = shared.store.unconfirmed(&key)?;
+    shared.store.seal_checkpoints(key);
     let started = shared.write(daemon_itself(), Command::Start).await;
     started.map_err(unwritten)?;
     shared.publisher.jwks.put(&shared.keys.ring().published().jwks);
+    if let Some(why) = unconfirmed {
+        tracing::error!(%why, "the audit chain that was found is not confirmed; find out who could write the state directory");
+        let tell = Command::Tell(Event::AuditUnconfirmed, why);
+        shared.write(daemon_itself(), tell).await.map_err(unwritten)?;
+    }
     shared.board.open(shared.writer.life(), shared.keys.ring().published().version, shared.clock.now());
     LeaseThread::start(Arc::clone(&shared.board), Arc::clone(&shared.clock))
         .map_err(|error| DaemonError::Other(format!("cannot start the thread of the lease: {error}")))

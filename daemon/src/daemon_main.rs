@@ -179,6 +179,11 @@ fn other(error: std::io::Error) -> DaemonError {
 }
 
 impl Where {
+    /// Whether anything was told of where things lie.
+    pub(crate) fn are_told(&self) -> bool {
+        self.config.is_some() || self.state_dir.is_some() || self.runtime_dir.is_some()
+    }
+
     /// Where everything lies: as told on the command line, else as configured, else as systemd says, else in the usual place.
     pub(crate) fn parts(&self) -> Result<Parts, ConfigError> {
         let config = match &self.config {

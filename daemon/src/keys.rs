@@ -2,6 +2,7 @@
 //!
 //! They lie in the database sealed under a master key that lies outside it, so a copied database holds no key and no usable token.
 
+mod checkpoint;
 mod master;
 
 use std::collections::HashMap;
@@ -28,6 +29,7 @@ use crate::domain::reseal::{Bridge, MasterId, Resealed};
 use crate::entropy::{Entropy, NoEntropy};
 use master::Place;
 
+pub(crate) use checkpoint::{Checkpoint, CheckpointKey, Genuine};
 pub(crate) use master::MasterKey;
 
 /// Length of every key here, in bytes.

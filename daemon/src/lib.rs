@@ -43,6 +43,7 @@ pub mod testing;
 mod timing;
 #[cfg(test)]
 mod vectors;
+mod verify;
 
 pub use ctl::ctl_main;
 pub use daemon_main::daemon_main;

@@ -114,7 +114,11 @@ impl<'a> Change<'a> {
             let resealed = now.reseal(&keys, &self.next).map_err(undone)?;
             match self.shared.write(self.permit.clone(), Command::Reseal(Box::new(resealed))).await {
                 Err(refusal) if refusal.code == ErrorCode::Busy => {}
-                other => return other.map(|_| ()),
+                Err(refusal) => return Err(refusal),
+                Ok(_) => {
+                    self.shared.store.seal_checkpoints(self.next.checkpoints());
+                    return Ok(());
+                }
             }
         }
         Err(Refusal::new(ErrorCode::Busy))

@@ -75,6 +75,10 @@ pub trait Admin {
     async fn export_end(id: u64) -> Answer<()>;
     /// Has the daemon's time follow the wall clock, however far that has jumped ahead.
     async fn clock_accept() -> Answer<ClockAccepted>;
+    /// Audit entries that fit, among some that are looked at for each call.
+    async fn audit_find(request: FindAudit) -> Answer<FoundAudit>;
+    /// Verifies the audit chain, a stretch for each call.
+    async fn audit_verify(request: VerifyAudit) -> Answer<AuditStretch>;
 }
 
 /// How the daemon is doing.
@@ -292,6 +296,67 @@ pub struct AuditEntry {
     pub detail: String,
     /// SHA-256 over this entry and the hash of the one before, as 64 hexadecimal digits.
     pub hash: String,
+}
+
+/// Where to look for audit entries, and in which direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuditFrom {
+    /// From the newest back.
+    Newest,
+    /// From the one before this number back.
+    Before(u64),
+    /// From the one after this number on.
+    After(u64),
+}
+
+/// Which audit entries to find.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindAudit {
+    /// Where to look.
+    pub from: AuditFrom,
+    /// At most this many, and never more than a page.
+    pub count: u32,
+    /// Only about this user.
+    pub user: Option<UserId>,
+    /// Only by this app.
+    pub app: Option<String>,
+    /// Only this event, or all whose names go on behind it with a dot.
+    pub event: Option<String>,
+    /// Only since this moment.
+    pub since: Option<Millis>,
+}
+
+/// Audit entries that were found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundAudit {
+    /// In the direction that was looked in. There can be none, and more behind.
+    pub entries: Vec<AuditEntry>,
+    /// Where to go on looking, in the same direction; none at the end.
+    pub next: Option<u64>,
+}
+
+/// How far the audit chain was verified, and against what to hold its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyAudit {
+    /// What the call before has answered; empty for the first.
+    pub place: Vec<u8>,
+    /// Checkpoints as the daemon's log has them, which are looked at once the end is reached.
+    pub checkpoints: Vec<String>,
+}
+
+/// What was found on a stretch of the audit chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditStretch {
+    /// What to ask with for the next stretch.
+    pub place: Vec<u8>,
+    /// Entries that were looked at so far.
+    pub entries: u64,
+    /// What is wrong, in words.
+    pub faults: Vec<String>,
+    /// What nobody can tell, or what somebody should know.
+    pub notes: Vec<String>,
+    /// Whether the end was reached.
+    pub done: bool,
 }
 
 /// One state of the database that is held for a copy.

@@ -53,6 +53,14 @@ pub const USERS_PER_PAGE: usize = 20;
 pub const REVOCATIONS_PER_PAGE: usize = 100;
 /// Most audit entries in one page of an answer, so that the page always fits [`ADMIN_FRAME`].
 pub const AUDIT_PER_PAGE: usize = 50;
+/// Most audit entries that one search looks at.
+pub const AUDIT_LOOKED_AT: usize = 500;
+/// Most audit entries that are verified for one call.
+pub const AUDIT_PER_STRETCH: usize = 10_000;
+/// Most checkpoints in one call, each of at most [`CHECKPOINT_BYTES`].
+pub const CHECKPOINTS_PER_CALL: usize = 100;
+/// Longest checkpoint, in bytes.
+pub const CHECKPOINT_BYTES: usize = 320;
 
 /// Most bytes of keys and values in one page of a backup, or one row where that is longer.
 pub const BACKUP_PAGE_BYTES: usize = 32 * 1024;
@@ -71,6 +79,7 @@ const _: () = assert!(
 );
 const _: () = assert!(REVOCATIONS_PER_PAGE * 256 <= ADMIN_FRAME);
 const _: () = assert!(AUDIT_PER_PAGE * 1024 <= ADMIN_FRAME);
+const _: () = assert!(CHECKPOINTS_PER_CALL * (CHECKPOINT_BYTES + 8) <= ADMIN_FRAME);
 // Each row brings two lengths along, and the last one may go beyond the bytes by the widest row.
 const _: () = assert!(BACKUP_PAGE_BYTES + BACKUP_PAGE_ROWS * 6 + 16 * 1024 <= ADMIN_FRAME);
 // What is stored of a user is what is sent of them, lengths and all, and the last one may go beyond the bytes by the widest user.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::Source;
 
-/// What has to have a row: the rows of the rotation table with the rules beneath it, and the lines of the lists B to F.
-const LINES: [&str; 83] = [
+/// What has to have a row: the rows of the rotation table with the rules beneath it, and the lines of the lists B to F, and G10.
+const LINES: [&str; 84] = [
     "row c = n",
     "row c = n-1, window",
     "row c = n-1, attempt",
@@ -89,6 +89,7 @@ const LINES: [&str; 83] = [
     "F9",
     "F10",
     "F12",
+    "G10",
 ];
 
 /// Where the table begins and ends.

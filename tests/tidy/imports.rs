@@ -145,7 +145,13 @@ pub(crate) const IMPORTS: &[Import] = &[
     },
     Import {
         places: &["daemon/src/ctl/"],
-        except: &["daemon/src/ctl/backup.rs", "daemon/src/ctl/check.rs", "daemon/src/ctl/restore.rs"],
+        except: &[
+            "daemon/src/ctl/audit.rs",
+            "daemon/src/ctl/backup.rs",
+            "daemon/src/ctl/check.rs",
+            "daemon/src/ctl/compact.rs",
+            "daemon/src/ctl/restore.rs",
+        ],
         never: &["crate::store", "crate::keys"],
         but: &[],
         instead: "the control command asks the daemon; only copies and what no daemon has open it reads itself",

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use hallpass_client::admin::{
-    AddUser, AdminClient, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, ClockAccepted, Code,
-    Export, ExportPage, ExportPlace, ImportReport, ImportUser, KeyInfo, NewMasterKey, Reseal,
-    RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, AdminClient, AuditEntry, AuditFrom, AuditStretch, AuditTail, Backup, BackupPage, BackupPlace,
+    ClockAccepted, Code, Export, ExportPage, ExportPlace, FindAudit, FoundAudit, ImportReport, ImportUser,
+    KeyInfo, NewMasterKey, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo,
+    UserPage, VerifyAudit,
 };
 use hallpass_client::{ErrorCode, Millis, Password, Refusal, Revoked, SessionId, SessionPage, Token, UserId};
 use hallpass_protocol::admin::Admin;
@@ -87,6 +88,11 @@ async fn every_call_has_its_own_answer() {
     assert_eq!(client.user_code("bob").await.unwrap().code.expose(), "hpc_fake");
     assert!(client.revocation_list(None).await.unwrap().is_empty());
     assert!(client.audit_tail(AuditTail { after: None, count: 1 }).await.unwrap().is_empty());
+    let all =
+        FindAudit { from: AuditFrom::Newest, count: 1, user: None, app: None, event: None, since: None };
+    assert_eq!(client.audit_find(all).await.unwrap().next, None);
+    let verify = VerifyAudit { place: Vec::new(), checkpoints: Vec::new() };
+    assert_eq!(client.audit_verify(verify).await.unwrap().place, [7]);
     assert_eq!(
         fake.calls(),
         [
@@ -98,7 +104,9 @@ async fn every_call_has_its_own_answer() {
             "user_rename",
             "user_code",
             "revocation_list",
-            "audit_tail"
+            "audit_tail",
+            "audit_find",
+            "audit_verify"
         ]
     );
 }
@@ -255,6 +263,16 @@ impl Admin for Administering {
     async fn key_jwks(self, _: Context) -> Answer<String> {
         self.0.play("key_jwks").await?;
         Ok("{}".to_owned())
+    }
+
+    async fn audit_find(self, _: Context, _: FindAudit) -> Answer<FoundAudit> {
+        self.0.play("audit_find").await?;
+        Ok(FoundAudit { entries: Vec::new(), next: None })
+    }
+
+    async fn audit_verify(self, _: Context, _: VerifyAudit) -> Answer<AuditStretch> {
+        self.0.play("audit_verify").await?;
+        Ok(AuditStretch { place: vec![7], entries: 0, faults: Vec::new(), notes: Vec::new(), done: true })
     }
 
     async fn audit_tail(self, _: Context, _: AuditTail) -> Answer<Vec<AuditEntry>> {

@@ -22,6 +22,7 @@ impl Config {
             keys: _,
             limits,
             throttle: _,
+            audit: _,
             admin: _,
             app: _,
         } = self;

@@ -165,6 +165,23 @@ impl ThrottleConfig {
     }
 }
 
+/// How long the audit chain is kept.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AuditConfig {
+    /// An entry, 1 day to 10 years.
+    pub(crate) keep_for: Within<86_400, 315_360_000>,
+    /// Entries, 100,000 to 1,000,000,000.
+    #[serde(deserialize_with = "ranged::<100_000, 1_000_000_000, _>")]
+    pub(crate) keep_entries: usize,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { keep_for: Within(Duration::from_hours(400 * 24)), keep_entries: 10_000_000 }
+    }
+}
+
 /// How keys rotate by themselves.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -1,15 +1,16 @@
 //! What the control command understands. No argument here can hold a password or a token: `-` and `--password-stdin` say where one comes from.
 
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hallpass_protocol::auth::SessionKind;
 use hallpass_protocol::id::{BadId, SessionId};
 
+mod audit;
 mod files;
 mod moving;
 
+pub(super) use audit::{AuditVerb, ExportChainArgs, TailArgs, VerifyChainArgs, Which};
 pub(super) use files::{BackupArgs, CheckArgs, CompactArgs, RestoreArgs};
 pub(super) use moving::{ExportArgs, ImportArgs};
 
@@ -68,7 +69,7 @@ pub(super) enum Verb {
     /// List, rotate and reseal keys, print the public ones
     #[command(subcommand)]
     Key(KeyVerb),
-    /// Read the audit chain
+    /// Read, export and verify the audit chain
     #[command(subcommand)]
     Audit(AuditVerb),
     /// See to the daemon's time
@@ -416,19 +417,6 @@ pub(super) enum ClockVerb {
         /// Do not ask
         #[arg(long)]
         yes: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum AuditVerb {
-    /// Print the newest entries, oldest first
-    Tail {
-        /// How many
-        #[arg(long, value_name = "N", default_value = "20", value_parser = whole::<NonZeroU32>)]
-        count: NonZeroU32,
-        /// Those that come after this number
-        #[arg(long, value_name = "N", value_parser = whole::<u64>)]
-        after: Option<u64>,
     },
 }
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use hallpass_client::Client;
-use hallpass_client::admin::{AddUser, AdminClient, AuditTail, RevokeTarget, RotateKey};
+use hallpass_client::admin::{AddUser, AdminClient, RevokeTarget, RotateKey};
 use hallpass_protocol::auth::{Context, Login, Needs, RedeemCode, Refresh, Revoke};
-use hallpass_protocol::limits::{AUDIT_PER_PAGE, REVOCATIONS_PER_PAGE};
+use hallpass_protocol::limits::REVOCATIONS_PER_PAGE;
 use hallpass_protocol::paths::admin_socket_beside;
 
 use super::args::{
@@ -13,6 +13,7 @@ use super::args::{
     PasswdArgs, RefreshArgs, RemoveArgs, ResealArgs, RetireArgs, RevocationVerb, RevokeArgs, RolesArgs,
     RotateArgs, SessionVerb, UserVerb, Verb, VerifyArgs,
 };
+use super::audit;
 use super::backup;
 use super::check;
 use super::compact;
@@ -47,7 +48,7 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Key(KeyVerb::Retire(RetireArgs { kid, yes })) => key_retire(kid, yes, &socket, out).await,
         Verb::Key(KeyVerb::Reseal(args)) => key_reseal(args, &socket, out).await,
         Verb::Key(KeyVerb::Jwks) => Ok(out.jwks(&socket.admin().await?.key_jwks().await?)?),
-        Verb::Audit(AuditVerb::Tail { count, after }) => audit_tail(count.get(), after, &socket, out).await,
+        Verb::Audit(verb) => audit(verb, &socket, out).await,
         Verb::Check(args) => check::run(args.file, &args.places, out),
         Verb::Compact(args) => compact::run(&args.places, out),
         Verb::Restore(args) => restore::run(&args, out),
@@ -317,24 +318,11 @@ async fn session_list(name: String, socket: &Socket<'_>, out: &mut Out<'_>) -> O
     }
 }
 
-async fn audit_tail(count: u32, after: Option<u64>, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
-    let admin = socket.admin().await?;
-    let mut list = render::audit();
-    let most = u32::try_from(AUDIT_PER_PAGE).unwrap_or(u32::MAX);
-    let (mut after, mut left) = (after, count);
-    if after.is_none() && count > most {
-        // More of the newest than fit a page: go forward from as far back as is wanted.
-        let newest = admin.audit_tail(AuditTail { after: None, count: 1 }).await?;
-        after = newest.first().map(|entry| entry.number.saturating_sub(count.into()));
-    }
-    loop {
-        let page = admin.audit_tail(AuditTail { after, count: left.min(most) }).await?;
-        list.page(out, &page)?;
-        left = left.saturating_sub(u32::try_from(page.len()).unwrap_or(u32::MAX));
-        match page.last() {
-            Some(entry) if left > 0 && after.is_some() => after = Some(entry.number),
-            _ => return Ok(()),
-        }
+async fn audit(verb: AuditVerb, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
+    match verb {
+        AuditVerb::Tail(args) => audit::tail(args, &socket.admin().await?, out).await,
+        AuditVerb::Export(args) => audit::export(args, &socket.admin().await?, out).await,
+        AuditVerb::Verify(args) => audit::verify(&args, async || socket.admin().await, out).await,
     }
 }
 

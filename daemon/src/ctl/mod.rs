@@ -2,6 +2,7 @@
 //! no daemon has open, and of keys nothing.
 
 mod args;
+mod audit;
 mod backup;
 mod calls;
 mod check;

@@ -184,6 +184,11 @@ mod tests {
             "key reseal --new-key -",
             "audit tail",
             "audit tail --count 3 --after 7",
+            "audit tail --user alice --app shop --event login --since 2h",
+            "audit export --after 7 --since 2026-11-01T00:00:00Z",
+            "audit verify",
+            "audit verify --against -",
+            "audit verify today.redb --config /etc/hallpass/hallpass.toml",
             "backup /var/backups/today.redb",
             "check",
             "compact",
@@ -217,8 +222,8 @@ mod tests {
         assert_eq!((verify.token, verify.max_auth_age, verify.level), (Some(Stdin), Some(300), Some(2)));
         let Verb::Revoke(revoke) = verb("revoke --token") else { panic!() };
         assert_eq!(revoke.token, Some(None));
-        let Verb::Audit(AuditVerb::Tail { count, after }) = verb("audit tail --after 7") else { panic!() };
-        assert_eq!((count.get(), after), (20, Some(7)));
+        let Verb::Audit(AuditVerb::Tail(tail)) = verb("audit tail --after 7") else { panic!() };
+        assert_eq!((tail.count.get(), tail.after), (20, Some(7)));
     }
 
     #[test]
@@ -238,6 +243,7 @@ mod tests {
             "verify --max-auth-age -1",
             "audit tail --count x",
             "audit tail --count 0",
+            "audit tail --since yesterday",
         ] {
             assert!(!wrong(line).0.is_empty(), "{line}");
         }

@@ -14,6 +14,7 @@ use super::family::{AttemptHash, ContextTag, RotationPolicy};
 use super::keyset::{Key, KeyPolicy};
 use super::policy::{Operation, Permit};
 use super::reseal::{Bridge, Master, MasterId, Resealed};
+use super::retention::{AuditPolicy, OldEntries};
 use super::revocation::{CutOffs, Target};
 use super::session::{Dead, Origin, Session, is_alive};
 use super::throttle::{Source, ThrottlePolicy, Tried};
@@ -250,6 +251,8 @@ pub(crate) struct Facts {
     pub(crate) old_revocations: Vec<ListedAt>,
     /// Counts of failed logins that are so old that they mean nothing.
     pub(crate) old_failures: Vec<[u8; 16]>,
+    /// The oldest audit entries, where they need not be kept any longer.
+    pub(crate) old_audit: Option<OldEntries>,
     /// How many sessions there are, where that is the answer.
     pub(crate) known_sessions: u64,
     /// What failed before by the counts that a login goes by.
@@ -323,6 +326,8 @@ pub(crate) struct Policy {
     pub(crate) keys: KeyPolicy,
     /// What failed logins cost.
     pub(crate) throttle: ThrottlePolicy,
+    /// How long the audit chain is kept.
+    pub(crate) audit: AuditPolicy,
 }
 
 /// What happens when a user has as many sessions as allowed and opens another.

@@ -75,11 +75,17 @@ fn touch(fingerprint: Option<[u8; 16]>, case: &Case<'_>) -> Decision {
 fn sweep(case: &Case<'_>) -> Decision {
     let facts = case.facts;
     let looked_at = facts.sessions.len().max(facts.old_revocations.len()).max(facts.old_failures.len());
-    let mut decision = Decision::silent(Outcome::Swept(looked_at as u64));
+    let looked_at = (looked_at as u64).max(facts.old_audit.map_or(0, |old| old.count()));
+    let mut decision = Decision::silent(Outcome::Swept(looked_at));
     let due = facts.sessions.iter().zip(&facts.due);
     decision.effects.extend(due.flat_map(|(session, due)| swept(session, *due, case.at.now)));
     decision.effects.extend(facts.old_revocations.iter().map(|listed| Effect::ForgetRevocation(*listed)));
     decision.effects.extend(facts.old_failures.iter().map(|key| Effect::ForgetFailures(*key)));
+    if let Some(old) = facts.old_audit {
+        let (effect, audit) = old.removed();
+        decision.effects.push(effect);
+        decision.audit = Some(audit);
+    }
     decision
 }
 

@@ -11,6 +11,7 @@ use super::account::{Name, PasswordHash, User};
 use super::command::Case;
 use super::keyset::{Key, KeyKind};
 use super::reseal::Master;
+use super::retention::OldEntries;
 use super::revocation::CutOffs;
 use super::session::{Hot, Session};
 use super::throttle::{Failures, ThrottleKey};
@@ -89,6 +90,8 @@ pub(crate) enum Effect {
     ClearFailures(ThrottleKey),
     /// Forgets a count of failed logins that a sweep came by.
     ForgetFailures([u8; 16]),
+    /// Removes the oldest audit entries.
+    PruneAudit(OldEntries),
     /// Writes a key.
     PutKey(Key),
     /// Removes a key for good.
@@ -273,6 +276,10 @@ macro_rules! events {
             pub(crate) const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
+
+            /// Every event.
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
         }
     };
 }
@@ -350,6 +357,10 @@ events! {
     Rollback = "rollback";
     /// A copy of the database was begun.
     Backup = "backup";
+    /// The oldest audit entries were removed because they need not be kept any longer.
+    AuditPrune = "audit.prune";
+    /// The audit chain that was found at a start is not confirmed by what was kept outside the database.
+    AuditUnconfirmed = "audit.unconfirmed";
     /// A list of all users was begun.
     UserExport = "user.export";
     /// The wall clock was set.
@@ -360,6 +371,13 @@ events! {
     CallRefused = "call.refused";
     /// The daemon goes by another configuration from now on.
     Reload = "config.reload";
+}
+
+impl Event {
+    /// Whether somebody can bring it about as often as they like. Then the first of a minute is an entry, and the rest are one count.
+    pub(crate) const fn is_cheap(self) -> bool {
+        matches!(self, Self::RefreshRetry | Self::OtherDevice | Self::LoginSpray | Self::LoginSpike)
+    }
 }
 
 impl Decision {
@@ -421,5 +439,20 @@ impl Decision {
 impl Audit {
     pub(crate) fn new(event: Event) -> Self {
         Self { event, user: None, session: None, detail: String::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever reads the chain looks up there what a word means.
+    #[test]
+    fn every_event_is_documented() {
+        let page = include_str!("../../../SECURITY.md");
+        for event in Event::ALL {
+            let word = format!("| `{}` |", event.as_str());
+            assert!(page.contains(&word), "SECURITY.md has no row that begins with {word}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use super::family::{Binding, ContextTag, Debt, FIRST, RotationPolicy};
 use super::keyset::KeyPolicy;
 use super::policy::tests::app;
 use super::policy::{Operation, Permit, Right, admit};
+use super::retention::AuditPolicy;
 use super::session::{Cold, Hot, Origin, Session};
 use super::throttle::{Failures, ThrottleKey, ThrottlePolicy};
 use super::time::{Moment, Outage};
@@ -140,12 +141,20 @@ pub(crate) fn policy() -> Policy {
         when_full: WhenFull::EvictOldest,
         keys: KeyPolicy { lead: 60 * MINUTE, rotate_every: Duration::from_hours(90 * 24) },
         throttle: throttle(),
+        audit: AuditPolicy { keep_for: Duration::from_hours(400 * 24), keep_entries: 10_000_000 },
     }
 }
 
 /// What failed logins cost where nothing else is configured.
 pub(crate) fn throttle() -> ThrottlePolicy {
-    crate::config::Config::default().policy().throttle
+    ThrottlePolicy {
+        free: 10,
+        longest: 15 * MINUTE,
+        in_a_row: 100,
+        per_source: 100,
+        per_app: 1000,
+        rows: 262_144,
+    }
 }
 
 pub(crate) fn user() -> User {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::id::DeviceId;
 use hallpass_protocol::time::Stamp;
 
 use super::account::{PasswordHash, User};
@@ -77,7 +78,9 @@ pub(crate) fn settle(settle: &Settle, case: &Case<'_>) -> Decision {
         device: settle.login.device_of(user),
     };
     let decision = match &settle.purpose {
-        Purpose::Login => open(event, &new(user, Proof::First), case),
+        Purpose::Login => {
+            on_device(open(event, &new(user, Proof::First), case), settle.login.device_of(user))
+        }
         Purpose::Reauthenticate(_) => match replaceable(user, case) {
             Err(refusal) => return Decision::refused(event, refusal).about_user(user.id),
             Ok(old) => open(event, &new(user, Proof::Again(old)), case).only_if_done(ended(
@@ -163,6 +166,16 @@ fn with_new_password(user: &User, password: &PasswordHash, case: &Case<'_>) -> U
         not_before: Stamp(case.at.stamp.0 - 1),
         code: None,
         ..user.clone()
+    }
+}
+
+/// Says of a login that it was on a device that was not known before.
+fn on_device(decision: Decision, known: Option<DeviceId>) -> Decision {
+    let more = decision.audit.as_ref().map(|audit| audit.detail.clone()).filter(|detail| !detail.is_empty());
+    match (known, more) {
+        _ if decision.outcome.is_err() || known.is_some() => decision,
+        (_, None) => decision.detail("new device".into()),
+        (_, Some(more)) => decision.detail(format!("new device; {more}")),
     }
 }
 

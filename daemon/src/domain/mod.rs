@@ -16,6 +16,7 @@ pub(crate) mod opening;
 pub(crate) mod policy;
 pub(crate) mod raise;
 pub(crate) mod reseal;
+pub(crate) mod retention;
 pub(crate) mod revocation;
 pub(crate) mod session;
 pub(crate) mod throttle;

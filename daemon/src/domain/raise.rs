@@ -40,7 +40,8 @@ pub(crate) fn raised(effect: &Effect) -> Option<Raise> {
         | Effect::Unlist { .. }
         | Effect::PutFailures(..)
         | Effect::ClearFailures(_)
-        | Effect::ForgetFailures(_) => None,
+        | Effect::ForgetFailures(_)
+        | Effect::PruneAudit(_) => None,
     }
 }
 

@@ -4,9 +4,10 @@ use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::time::Stamp;
 
 use super::StoreError;
-use super::records::{Listed, NameRecord, failures_key, key_key, listed_key, pair};
+use super::counts::failures_key;
+use super::records::{AuditStart, Listed, NameRecord, key_key, listed_key, pair};
 use super::rows::WriterRows;
-use super::schema::{META_CUT_OFFS, META_MASTER, Table};
+use super::schema::{META_AUDIT_START, META_CUT_OFFS, META_MASTER, Table};
 use crate::domain::effect::Effect;
 use crate::domain::revocation::Reason;
 use crate::domain::session::{Cold, Session};
@@ -93,6 +94,12 @@ fn apply_one(rows: &mut WriterRows<'_>, effect: &Effect) -> Result<(), StoreErro
         }
         Effect::PutFailures(key, failures) => rows.put(Table::Failures, &failures_key(key), failures),
         Effect::ClearFailures(key) => rows.remove(Table::Failures, &failures_key(key)),
+        Effect::PruneAudit(old) => {
+            for number in old.first..=old.last {
+                rows.remove(Table::Audit, &number.to_be_bytes())?;
+            }
+            rows.put(Table::Meta, META_AUDIT_START, &AuditStart { number: old.last, hash: old.hash })
+        }
         Effect::PutKey(key) => rows.put(Table::Keys, &key_key(key.kind, key.number), key),
         Effect::RemoveKey(kind, number) => rows.remove(Table::Keys, &key_key(*kind, *number)),
         Effect::PutMaster(master) => rows.put(Table::Meta, META_MASTER, master),

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::records::{AuditRecord, Record};
 use crate::domain::effect::Audit;
 use crate::domain::time::Moment;
+use hallpass_protocol::time::Stamp;
 
 /// The end of the chain, to which the next entry is linked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,15 +54,24 @@ impl Head {
         let (wanted, before) = (self.number + 1, self.hash);
         (self.number, self.hash) = (number, record.hash);
         if number != wanted {
-            Some(format!("after audit entry {} comes {number}", wanted - 1))
+            Some(format!(
+                "after audit entry {} comes {number}: what was between them was removed",
+                wanted - 1
+            ))
         } else if record.hash != hash(number, &before, record) {
             Some(format!(
-                "audit entry {number} does not follow from the one before it: one of the two was changed"
+                "audit entry {number} does not follow from the one before it: one of the two was changed or moved"
             ))
         } else {
             None
         }
     }
+}
+
+/// When a stamp was given out, for people.
+pub(super) fn time(stamp: Stamp) -> String {
+    let at = std::time::Duration::from_secs(stamp.0 / 1_000_000);
+    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + at).to_string()
 }
 
 /// The hash of an entry: over its number, the hash before it, and all of it but its own hash.

@@ -5,18 +5,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use hallpass_protocol::id::{SessionId, UserId};
-use hallpass_protocol::time::{Millis, Stamp};
+use hallpass_protocol::time::Millis;
 use redb::{Database, ReadableDatabase};
 
-use super::chain::Head;
 use super::copy::refuse_other_tables;
 use super::open::read_identity;
-use super::records::{Anew, AuditRecord, Identity, Listed, Mark, NameRecord, Record, key_key, pair};
+use super::records::{Anew, AuditStart, Identity, Listed, Mark, NameRecord, Record, key_key, pair};
 use super::rows::{Rows, SnapshotRows};
 use super::schema::{
-    BadRow, Checksums, META_ANEW, META_CUT_OFFS, META_IDENTITY, META_MARK, META_MASTER, META_SCHEMA, Table,
-    bad_row,
+    BadRow, Checksums, META_ANEW, META_AUDIT_START, META_CUT_OFFS, META_IDENTITY, META_MARK, META_MASTER,
+    META_SCHEMA, Table, bad_row,
 };
+use super::walk::Walk;
 use super::{StoreError, untouched};
 use crate::domain::account::User;
 use crate::domain::keyset::{Key, KeyKind, KeyState};
@@ -162,6 +162,7 @@ impl Check<'_> {
                 META_MARK => rows.decode::<Mark>(Table::Meta, key, row).map(drop),
                 META_CUT_OFFS => rows.decode::<CutOffs>(Table::Meta, key, row).map(drop),
                 META_ANEW => rows.decode::<Anew>(Table::Meta, key, row).map(drop),
+                META_AUDIT_START => rows.decode::<AuditStart>(Table::Meta, key, row).map(drop),
                 META_MASTER => rows.decode::<Master>(Table::Meta, key, row).map(drop),
                 _ => Err(bad_row(Table::Meta, key).into()),
             };
@@ -294,22 +295,15 @@ impl Check<'_> {
     }
 
     fn audit(&mut self) {
-        let reserved = self.rows.mark().map_or(Stamp(u64::MAX), |mark| mark.reserved);
-        let (mut head, mut latest) = (Head::default(), Stamp::default());
-        self.each::<AuditRecord>(Table::Audit, |check, key, record| {
-            let Ok(number) = key.try_into().map(u64::from_be_bytes) else {
-                return check.bad(&bad_row(Table::Audit, key));
-            };
-            if let Some(broken) = head.follow(number, &record) {
-                check.report.fault(broken);
-            }
-            if record.stamp < latest || record.stamp > reserved {
-                check
-                    .report
-                    .fault(format!("audit entry {number} has a stamp that cannot have been given out then"));
-            }
-            latest = record.stamp;
-        });
+        let mut walk = Walk::default();
+        match walk.go(self.rows, usize::MAX) {
+            Ok(stretch) => stretch.faults.into_iter().for_each(|fault| self.report.fault(fault)),
+            Err(error) => self.report.fault(error.to_string()),
+        }
+        self.done += walk.entries;
+        if self.rows.mark().is_ok_and(|mark| walk.stamp > mark.reserved) {
+            self.report.fault("the audit chain has a stamp that cannot have been given out yet");
+        }
     }
 
     fn rest(&mut self) {

@@ -8,7 +8,7 @@ use super::StoreError;
 use super::rows::Rows;
 use super::schema::Table;
 use crate::domain::account::{Change, NewUser};
-use crate::domain::command::{ActiveKeys, Command, Facts, Login, Policy, Purpose, Whom};
+use crate::domain::command::{ActiveKeys, Command, Facts, Login, Policy, Purpose, Settle, Whom};
 use crate::domain::effect::Effect;
 use crate::domain::keyset;
 use crate::domain::revocation::{CutOffs, Target};
@@ -62,17 +62,7 @@ where
     let mut facts = Facts { cut_offs: cut_offs.clone(), keys: keys.clone(), ..Facts::default() };
     match command {
         Command::Attempt(login) => load_login(rows, login, policy, &mut facts)?,
-        Command::Settle(settle) => {
-            load_login(rows, &settle.login, policy, &mut facts)?;
-            match &settle.purpose {
-                // A wrong password costs the same whoever is named: no list is read for it.
-                Purpose::Login if settle.proved.is_some() => load_sessions(rows, &mut facts)?,
-                Purpose::Login => {}
-                Purpose::Reauthenticate(session) | Purpose::ChangePassword(session, _) => {
-                    facts.session = rows.session(*session)?;
-                }
-            }
-        }
+        Command::Settle(settle) => load_settle(rows, settle, policy, &mut facts)?,
         Command::Refresh(refresh) => load_session(rows, refresh.session, &mut facts)?,
         Command::Vouch(vouch) => {
             facts.user = match &vouch.user {
@@ -106,7 +96,7 @@ where
         | Command::Backup
         | Command::Tell(..)
         | Command::NoteRefused(_) => {}
-        Command::Sweep => load_sweep(rows, at, &mut facts)?,
+        Command::Sweep => load_sweep(rows, policy, at, &mut facts)?,
     }
     Ok(facts)
 }
@@ -158,7 +148,7 @@ where
     }
 }
 
-fn load_sweep<T>(rows: &Rows<T>, at: &Moment, facts: &mut Facts) -> Result<(), StoreError>
+fn load_sweep<T>(rows: &Rows<T>, policy: &Policy, at: &Moment, facts: &mut Facts) -> Result<(), StoreError>
 where
     T: ReadableTable<&'static [u8], &'static [u8]>,
 {
@@ -166,6 +156,7 @@ where
     let oldest = Stamp(at.stamp.0.saturating_sub(LISTED_MICROS));
     let old = |((stamp, _), _): &((Stamp, u16), _)| *stamp < oldest;
     let listed = rows.revocations_after(None, SWEEP_SESSIONS)?;
+    facts.old_audit = rows.old_audit(&policy.audit, at.now)?;
     facts.old_failures = rows.old_failures(at, SWEEP_FAILURES)?;
     facts.old_revocations = listed.into_iter().take_while(old).map(|(listed_at, _)| listed_at).collect();
     Ok(())
@@ -182,6 +173,27 @@ where
         facts.sessions = rows.sessions_of(user.id, Some(after), usize::MAX)?;
     }
     Ok(())
+}
+
+fn load_settle<T>(
+    rows: &Rows<T>,
+    settle: &Settle,
+    policy: &Policy,
+    facts: &mut Facts,
+) -> Result<(), StoreError>
+where
+    T: ReadableTable<&'static [u8], &'static [u8]>,
+{
+    load_login(rows, &settle.login, policy, facts)?;
+    match &settle.purpose {
+        // A wrong password costs the same whoever is named: no list is read for it.
+        Purpose::Login if settle.proved.is_some() => load_sessions(rows, facts),
+        Purpose::Login => Ok(()),
+        Purpose::Reauthenticate(session) | Purpose::ChangePassword(session, _) => {
+            facts.session = rows.session(*session)?;
+            Ok(())
+        }
+    }
 }
 
 fn load_login<T>(rows: &Rows<T>, login: &Login, policy: &Policy, facts: &mut Facts) -> Result<(), StoreError>

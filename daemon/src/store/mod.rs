@@ -5,12 +5,14 @@ mod chain;
 mod check;
 mod compact;
 mod copy;
+mod counts;
 #[cfg(test)]
 pub(crate) mod dump;
 mod facts;
 mod handle;
 mod medium;
 mod migrate;
+mod mirror;
 #[cfg(test)]
 mod model;
 mod open;
@@ -25,7 +27,9 @@ mod schema;
 mod site;
 mod snapshot;
 mod untouched;
+mod verify;
 mod view;
+mod walk;
 mod witness;
 mod writer;
 
@@ -38,7 +42,9 @@ pub(crate) use records::{AuditRecord, Listed};
 pub(crate) use refusals::Refusals;
 pub(crate) use restore::{Lost, Restore, Restorer, TakenBack};
 pub(crate) use snapshot::Snapshot;
+pub(crate) use verify::{Verified, verify};
 pub(crate) use view::View;
+pub(crate) use walk::{Walk, Wanted};
 pub(crate) use writer::{Audience, Committed, Writer, WriterThread};
 
 use schema::BadRow;

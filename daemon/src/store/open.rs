@@ -23,6 +23,8 @@ use super::schema::{
 };
 use super::snapshot::Snapshot;
 use super::view::View;
+use super::walk::{Stretch, Walk};
+use super::witness::Note;
 use super::witness::Witness;
 use super::writer::{Audience, Parts, Writer, WriterThread};
 use super::{StoreError, is_full};
@@ -33,6 +35,7 @@ use crate::domain::reseal::Master;
 use crate::domain::revocation::CutOffs;
 use crate::domain::time::Outage;
 use crate::files;
+use crate::keys::{CheckpointKey, Genuine};
 use crate::live::Policies;
 use hallpass_protocol::time::Stamp;
 
@@ -54,6 +57,8 @@ pub(crate) struct Store {
     found: Found,
     /// Notes beside the database what was written last, where it lies in a directory.
     witness: Option<Witness>,
+    /// What that note was found to say.
+    noted: Note,
     created: bool,
     _lock: Option<Flock<File>>,
 }
@@ -114,7 +119,14 @@ impl Store {
         lock: Option<Flock<File>>,
     ) -> Result<Self, StoreError> {
         let (handle, found) = Handle::open(medium)?;
-        Ok(Self { handle: Arc::new(handle), found, witness: None, created, _lock: lock })
+        Ok(Self {
+            handle: Arc::new(handle),
+            found,
+            witness: None,
+            noted: Note::NotAsked,
+            created,
+            _lock: lock,
+        })
     }
 
     /// Finds out whether the database is the one that was last written here, and ends what a restore has begun.
@@ -128,13 +140,52 @@ impl Store {
             Witness::forget(dir).map_err(StoreError::file("cannot remove the note of an audit chain"))?;
         }
         let witness = Witness::of(dir, identity);
-        self.found = self.handle.with(|database| {
+        let noted = witness.noted();
+        let (found, began_anew) = self.handle.with(|database| {
             distrust(database, &witness, checksums)?;
+            let began_anew = Rows::of_snapshot(&database.begin_read()?, checksums)?
+                .get::<Anew>(Table::Meta, META_ANEW)?
+                .is_some();
             end_restore(database, checksums, |number| first_keys(&identity.database, number))?;
-            Found::in_database(database, checksums)
+            Ok((Found::in_database(database, checksums)?, began_anew))
         })?;
+        self.found = found;
+        self.noted = if self.created || began_anew { Note::NotAsked } else { noted };
         self.witness = Some(witness);
         Ok(())
+    }
+
+    /// From now on checkpoints of the audit chain are made with this key.
+    pub(crate) fn seal_checkpoints(&self, key: CheckpointKey) {
+        if let Some(witness) = &self.witness {
+            witness.seal_with(key);
+        }
+    }
+
+    /// The checkpoint that lies beside the database now.
+    pub(crate) fn noted(&self) -> Note {
+        self.witness.as_ref().map_or(Note::NotAsked, Witness::noted)
+    }
+
+    /// Why the audit chain as it was found is not confirmed by what was kept outside of it, if it is not. A master key that was replaced may have
+    /// made the last checkpoint.
+    pub(crate) fn unconfirmed(&self, key: &CheckpointKey) -> Result<Option<String>, StoreError> {
+        let noted = match &self.noted {
+            Note::NotAsked => return Ok(None),
+            Note::Gone => {
+                return Ok(Some("the note beside the database, or the checkpoint in it, was gone".into()));
+            }
+            Note::Says(noted) => noted,
+        };
+        if key.judge(noted) == Genuine::Unknown
+            && self.found.master.replaced.is_some_and(|(id, _)| noted.is_by(id))
+        {
+            return Ok(None);
+        }
+        let (snapshot, mut stretch) = (self.snapshot()?, Stretch::default());
+        let walk = Walk::at(self.found.head);
+        snapshot.hold_against(&walk, &self.noted, &[], key, &mut stretch)?;
+        Ok(stretch.faults.into_iter().chain(stretch.notes).next())
     }
 
     /// What identifies this database.

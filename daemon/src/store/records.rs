@@ -9,7 +9,6 @@ use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::time::{Millis, Stamp};
 use hallpass_protocol::token::MacKeyId;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::domain::account::{Attributes, Code, CodeHash, Name, PasswordHash, Roles, User};
 use crate::domain::family::{AttemptHash, ContextTag, Debt};
@@ -17,7 +16,7 @@ use crate::domain::keyset::{Key, KeyKind, KeyState, Sealed};
 use crate::domain::reseal::{Bridge, Master, MasterId};
 use crate::domain::revocation::{CutOffs, Reason, Revocation};
 use crate::domain::session::{Cold, Hot, Origin};
-use crate::domain::throttle::{Failures, ThrottleKey};
+use crate::domain::throttle::Failures;
 
 /// A noun that lies in rows of one table.
 pub(super) trait Record: Sized {
@@ -258,6 +257,15 @@ pub(super) struct Mark {
     pub(super) latest: Millis,
 }
 
+/// The last audit entry that was removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct AuditStart {
+    /// Its number.
+    pub(super) number: u64,
+    /// Its hash.
+    pub(super) hash: [u8; 32],
+}
+
 /// A database begins anew: its keys are to be made, with this number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Anew(pub(super) u16);
@@ -425,59 +433,7 @@ pub(crate) enum Listed {
     Key(String),
 }
 
-plain_record!(Anew, Mark, Identity, AuditRecord, NameRecord, Listed);
-
-/// The key of a count of failures: what it belongs to, and the rest hashed, so that a name somebody typed is neither stored nor of any length.
-pub(super) fn failures_key(key: &ThrottleKey) -> [u8; 16] {
-    let (kind, parts): (u8, [&[u8]; 3]) = match key {
-        ThrottleKey::Name(name, source) => {
-            (NAME_COUNT, [name.as_bytes(), source.app.as_bytes(), source.address.as_bytes()])
-        }
-        ThrottleKey::Credential(user) => (CREDENTIAL_COUNT, [user.as_bytes(), &[], &[]]),
-        ThrottleKey::Nobody(place) => (3, [&place.to_be_bytes(), &[], &[]]),
-        ThrottleKey::Device(user, device, credential) => {
-            (4, [user.as_bytes(), device.as_bytes(), &credential.to_be_bytes()])
-        }
-        ThrottleKey::Session(user, session, credential) => {
-            (5, [user.as_bytes(), session.as_bytes(), &credential.to_be_bytes()])
-        }
-        ThrottleKey::Source(source) => (6, [source.app.as_bytes(), source.address.as_bytes(), &[]]),
-        ThrottleKey::Crowd(app, place) => (7, [app.as_bytes(), &place.to_be_bytes(), &[]]),
-        ThrottleKey::App(app) => (8, [app.as_bytes(), &[], &[]]),
-    };
-    hashed(kind, &parts)
-}
-
-/// Counts of a name from a source: the one kind of which there can be very many.
-const NAME_COUNT: u8 = 1;
-/// Counts against a credential, which last until a success or a new password ends them.
-const CREDENTIAL_COUNT: u8 = 2;
-/// All kinds.
-const COUNT_KINDS: u64 = 8;
-
-/// Whether the count under this key lasts however old it is.
-pub(super) fn lasts(key: &[u8]) -> bool {
-    key.first() == Some(&CREDENTIAL_COUNT)
-}
-
-/// Any place among the counts of failures.
-pub(super) fn some_failures_key(stamp: Stamp) -> [u8; 16] {
-    let kind = if stamp.0.is_multiple_of(4) { 1 + stamp.0 / 4 % COUNT_KINDS } else { u64::from(NAME_COUNT) };
-    hashed(u8::try_from(kind).unwrap_or(NAME_COUNT), &[&stamp.0.to_be_bytes()])
-}
-
-fn hashed(kind: u8, parts: &[&[u8]]) -> [u8; 16] {
-    let mut hash = Sha256::new();
-    hash.update([kind]);
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    let full: [u8; 32] = hash.finalize().into();
-    let mut key = [kind; 16];
-    key[1..].copy_from_slice(&full[..15]);
-    key
-}
+plain_record!(Anew, AuditStart, Mark, Identity, AuditRecord, NameRecord, Listed);
 
 /// The key of an entry of the revocation list.
 pub(super) fn listed_key(stamp: Stamp, place: u16) -> Vec<u8> {

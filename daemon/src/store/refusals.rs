@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-use hallpass_protocol::error::ErrorCode;
 use hallpass_protocol::id::UserId;
 use hallpass_protocol::time::Millis;
 
@@ -22,14 +21,15 @@ pub(super) struct Kind {
     pub(super) uid: u32,
     pub(super) app: String,
     pub(super) event: Event,
-    pub(super) code: ErrorCode,
+    /// `ok`, or the code of the refusal.
+    pub(super) outcome: &'static str,
     pub(super) user: Option<UserId>,
 }
 
 impl Kind {
     /// What closing counts are put in order by: the chain tells the same story in the same order, whatever a map's order is.
     pub(super) fn words(&self) -> (u32, &str, &str, &str, Option<UserId>) {
-        (self.uid, &self.app, self.event.as_str(), self.code.as_str(), self.user)
+        (self.uid, &self.app, self.event.as_str(), self.outcome, self.user)
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn kind(uid: u32) -> Kind {
-        Kind { uid, app: "shop".into(), event: Event::Refresh, code: ErrorCode::Reused, user: None }
+        Kind { uid, app: "shop".into(), event: Event::Refresh, outcome: "reused", user: None }
     }
 
     #[test]

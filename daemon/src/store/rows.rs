@@ -7,15 +7,15 @@ use hallpass_protocol::time::{Millis, Stamp};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::StoreError;
-use super::records::{
-    AuditRecord, Identity, Listed, Mark, NameRecord, Record, failures_key, lasts, listed_key, pair,
-    some_failures_key,
-};
-use super::schema::{Checksums, META_CUT_OFFS, META_MARK, META_MASTER, Table, bad_row};
+use super::chain::Head;
+use super::counts::{failures_key, lasts, some_failures_key};
+use super::records::{AuditRecord, AuditStart, Identity, Listed, Mark, NameRecord, Record, listed_key, pair};
+use super::schema::{Checksums, META_AUDIT_START, META_CUT_OFFS, META_MARK, META_MASTER, Table, bad_row};
 use crate::domain::account::User;
 use crate::domain::effect::ListedAt;
 use crate::domain::keyset::Key;
 use crate::domain::reseal::Master;
+use crate::domain::retention::{AT_ONCE, AuditPolicy, OldEntries};
 use crate::domain::revocation::CutOffs;
 use crate::domain::session::Session;
 use crate::domain::throttle::{FORGOTTEN, Failures, ThrottleKey};
@@ -386,6 +386,40 @@ impl<T: ReadableTable<Bytes, Bytes>> Rows<T> {
             entries.push(self.audit_entry(key.value(), value.value())?);
         }
         Ok(entries)
+    }
+
+    /// What the audit entries that are there go on from.
+    pub(super) fn audit_start(&self) -> Result<Head, StoreError> {
+        let start: AuditStart = self.get(Table::Meta, META_AUDIT_START)?.unwrap_or_default();
+        Ok(Head { number: start.number, hash: start.hash })
+    }
+
+    /// The oldest audit entries, if there are enough that need not be kept any longer.
+    pub(super) fn old_audit(
+        &self,
+        policy: &AuditPolicy,
+        now: Millis,
+    ) -> Result<Option<OldEntries>, StoreError> {
+        let before = self.audit_start()?.number;
+        let Some((newest, _)) = self.last_audit()? else { return Ok(None) };
+        let over = |(number, record): &(u64, AuditRecord)| policy.is_over(*number, record.stamp, newest, now);
+        let Some((first, oldest)) = self.audit_after(before, 1)?.into_iter().find(over) else {
+            return Ok(None);
+        };
+        let old = self.audit_after(before, AT_ONCE)?;
+        let old: Vec<_> = old.into_iter().take_while(over).collect();
+        let enough = old.len() == AT_ONCE || policy.is_long_over(oldest.stamp, now);
+        let last = old.last().filter(|_| enough);
+        Ok(last.map(|(last, record)| OldEntries { first, last: *last, hash: record.hash }))
+    }
+
+    /// The rows of a table from a key on, as they lie.
+    pub(super) fn rows_from(
+        &self,
+        table: Table,
+        first: &[u8],
+    ) -> Result<redb::Range<'_, Bytes, Bytes>, StoreError> {
+        Ok(self.table(table)?.range::<&[u8]>(first..)?)
     }
 
     fn audit_entry(&self, key: &[u8], value: &[u8]) -> Result<(u64, AuditRecord), StoreError> {

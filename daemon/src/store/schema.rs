@@ -91,6 +91,9 @@ pub(super) const META_MASTER: &[u8] = b"master";
 /// The stamps that end many sessions at once.
 pub(super) const META_CUT_OFFS: &[u8] = b"cut_offs";
 
+/// The last audit entry that retention has removed, which those that are left go on from.
+pub(super) const META_AUDIT_START: &[u8] = b"audit_start";
+
 /// The number that the next keys begin with, in a database that has none because it was restored. The daemon that opens it makes them.
 pub(super) const META_ANEW: &[u8] = b"anew";
 

@@ -8,17 +8,23 @@ use super::StoreError;
 use super::records::{AuditRecord, Listed};
 use super::rows::Rows;
 use super::schema::{Checksums, Table};
+use super::walk::{KEPT_IS, NO_NOTE, NOTE_IS, Stretch, Walk, Wanted};
+use super::witness::Note;
 use crate::domain::account::User;
 use crate::domain::check::Found;
 use crate::domain::effect::ListedAt;
 use crate::domain::keyset::Key;
 use crate::domain::revocation::CutOffs;
 use crate::domain::session::Session;
+use crate::keys::{Checkpoint, CheckpointKey};
 
 /// One consistent state of the store.
 pub(crate) struct Snapshot {
     rows: Rows<ReadOnlyTable<&'static [u8], &'static [u8]>>,
 }
+
+/// Audit entries that were looked for, and where the rest lies, if there is any.
+pub(crate) type FoundEntries = (Vec<(u64, AuditRecord)>, Option<u64>);
 
 /// How much of everything there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +114,92 @@ impl Snapshot {
         most: usize,
     ) -> Result<Vec<(u64, AuditRecord)>, StoreError> {
         self.rows.audit_after(number, most)
+    }
+
+    /// Goes on over so many entries of the audit chain.
+    pub(crate) fn walk(&self, walk: &mut Walk, most: usize) -> Result<Stretch, StoreError> {
+        walk.go(&self.rows, most)
+    }
+
+    /// Holds the audit chain that was walked against checkpoints: what lies in the note beside the database, and what somebody has kept.
+    pub(crate) fn hold_against(
+        &self,
+        walk: &Walk,
+        note: &Note,
+        kept: &[Checkpoint],
+        key: &CheckpointKey,
+        stretch: &mut Stretch,
+    ) -> Result<(), StoreError> {
+        match note {
+            Note::Says(noted) => walk.against(&self.rows, noted, Some(key), NOTE_IS, stretch)?,
+            Note::Gone => stretch.notes.push(NO_NOTE.into()),
+            Note::NotAsked => {}
+        }
+        kept.iter().try_for_each(|kept| walk.against(&self.rows, kept, Some(key), KEPT_IS, stretch))
+    }
+
+    /// The number of the newest audit entry that is older than a moment; of the last that was removed, if none is.
+    pub(crate) fn audit_before(&self, moment: Millis) -> Result<u64, StoreError> {
+        let start = self.rows.audit_start()?.number;
+        let (mut low, mut high) = (start, self.last_audit()?);
+        // Stamps grow with the numbers.
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            let found = self.rows.audit_after(middle - 1, 1)?;
+            if found.first().is_some_and(|(_, record)| record.stamp.0 / 1000 < moment.as_u64()) {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        Ok(low)
+    }
+
+    /// The audit entries that somebody wants to see among so many before a number, newest first, and the number that the rest lies before.
+    pub(crate) fn audit_back(
+        &self,
+        before: u64,
+        floor: u64,
+        look: usize,
+        most: usize,
+        wanted: &Wanted,
+    ) -> Result<FoundEntries, StoreError> {
+        let lowest = before.saturating_sub(1).saturating_sub(look as u64).max(floor);
+        let mut rows = self.rows.audit_after(lowest, look)?;
+        rows.retain(|(number, _)| *number < before);
+        let mut found = Vec::new();
+        for (number, record) in rows.into_iter().rev() {
+            if found.len() == most {
+                return Ok((found, Some(number + 1)));
+            }
+            if wanted.fits(&record) {
+                found.push((number, record));
+            }
+        }
+        Ok((found, (lowest > floor).then_some(lowest + 1)))
+    }
+
+    /// The same among so many after a number, oldest first, and the number that the rest lies after.
+    pub(crate) fn audit_on(
+        &self,
+        after: u64,
+        look: usize,
+        most: usize,
+        wanted: &Wanted,
+    ) -> Result<FoundEntries, StoreError> {
+        let rows = self.rows.audit_after(after, look)?;
+        let whole = rows.len() == look;
+        let (mut found, mut last) = (Vec::new(), after);
+        for (number, record) in rows {
+            if found.len() == most {
+                return Ok((found, Some(last)));
+            }
+            last = number;
+            if wanted.fits(&record) {
+                found.push((number, record));
+            }
+        }
+        Ok((found, whole.then_some(last)))
     }
 
     /// Every key, sealed.

@@ -5,6 +5,8 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hallpass_protocol::time::{Millis, Stamp};
 
@@ -14,6 +16,7 @@ use super::records::{AuditRecord, Identity, Mark};
 use super::rows::SnapshotRows;
 use super::schema::{Checksums, Table};
 use crate::files;
+use crate::keys::{Checkpoint, CheckpointKey};
 
 /// The note's name in the state directory.
 const NOTE: &str = "audit.mark";
@@ -24,17 +27,47 @@ pub(super) struct Witness {
     path: PathBuf,
     database: [u8; 16],
     checksums: Checksums,
+    seal: Arc<Mutex<Seal>>,
 }
+
+/// What the note beside a database says of its audit chain.
+#[derive(Debug, Clone)]
+pub(crate) enum Note {
+    /// Nothing that could hold: the database is new here, or has just begun anew.
+    NotAsked,
+    /// Nothing, though it should.
+    Gone,
+    /// This.
+    Says(Checkpoint),
+}
+
+/// What checkpoints are made with, and when one was last said in the log.
+#[derive(Default)]
+struct Seal {
+    key: Option<CheckpointKey>,
+    said: u64,
+    said_at: Millis,
+}
+
+/// A checkpoint is said when so many entries have come since the last one, or after so long.
+const SAY_AFTER_ENTRIES: u64 = 1000;
+const SAY_AFTER: Duration = Duration::from_mins(10);
 
 impl Witness {
     pub(super) fn of(dir: &Path, identity: &Identity) -> Self {
         let checksums = Checksums::new(&identity.checksums);
-        Self { path: dir.join(NOTE), database: identity.database, checksums }
+        Self { path: dir.join(NOTE), database: identity.database, checksums, seal: Arc::default() }
     }
 
     /// Notes what is on disk by now. A note that cannot be written says less than it could, and nothing wrong.
-    pub(super) fn note(&self, head: &Head, mark: &Mark) {
-        let text = self.sealed(&format!("{} {} {}", self.line(head), mark.reserved.0, mark.latest.as_u64()));
+    ///
+    /// The checkpoint in it says that the chain had come so far by this stamp. `closing` is the last note of this life.
+    pub(super) fn note(&self, head: &Head, mark: &Mark, stamp: Stamp, closing: bool) {
+        let mut text =
+            self.sealed(&format!("{} {} {}", self.line(head), mark.reserved.0, mark.latest.as_u64()));
+        if let Some(checkpoint) = self.checkpoint(head, mark, stamp, closing) {
+            text = format!("{text}\n{checkpoint}\n");
+        }
         let unfinished = self.path.with_added_extension("new");
         let written = files::create_anew(&unfinished)
             .and_then(|mut file| file.write_all(text.as_bytes()))
@@ -47,6 +80,7 @@ impl Witness {
     /// What was noted of a database that is not this one as it is now, if that is so.
     pub(super) fn contradicts(&self, rows: &SnapshotRows) -> Result<Option<Mark>, StoreError> {
         let Ok(text) = std::fs::read_to_string(&self.path) else { return Ok(None) };
+        let text = text.lines().next().unwrap_or_default();
         let fields: Vec<_> = text.split_whitespace().collect();
         let [database, number, hash, reserved, latest, _] = fields[..] else {
             tracing::warn!(
@@ -68,6 +102,34 @@ impl Witness {
         let there = rows.get::<AuditRecord>(Table::Audit, &number.to_be_bytes())?;
         let same = there.is_some_and(|record| crate::hex::encode(&record.hash) == hash);
         Ok((!same).then_some(Mark { reserved: Stamp(reserved), latest: Millis::from_u64(latest) }))
+    }
+
+    /// From now on checkpoints are made with this key.
+    pub(super) fn seal_with(&self, key: CheckpointKey) {
+        self.lock().key = Some(key);
+    }
+
+    /// The checkpoint in the note, if there is one.
+    pub(super) fn noted(&self) -> Note {
+        let text = std::fs::read_to_string(&self.path).unwrap_or_default();
+        text.lines().find_map(Checkpoint::find).map_or(Note::Gone, Note::Says)
+    }
+
+    fn checkpoint(&self, head: &Head, mark: &Mark, stamp: Stamp, closing: bool) -> Option<String> {
+        let mut seal = self.lock();
+        let text = seal.key.as_ref()?.text(head.number, &head.hash, stamp);
+        let more = head.number.saturating_sub(seal.said);
+        let due = more >= SAY_AFTER_ENTRIES || closing || mark.latest.since(seal.said_at) >= SAY_AFTER;
+        if more > 0 && due {
+            (seal.said, seal.said_at) = (head.number, mark.latest);
+            tracing::info!(checkpoint = text.as_str(), entries = head.number, "audit checkpoint");
+        }
+        Some(text)
+    }
+
+    /// What is behind the lock is never left half changed.
+    fn lock(&self) -> MutexGuard<'_, Seal> {
+        self.seal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn line(&self, head: &Head) -> String {

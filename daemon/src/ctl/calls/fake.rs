@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use hallpass_protocol::admin::{
-    AddUser, Admin, AuditEntry, AuditTail, Backup, BackupPage, BackupPlace, ClockAccepted, Code, Export,
-    ExportPage, ExportPlace, ExportedUser, ImportReport, ImportUser, KeyInfo, Reseal, RevocationEntry,
-    RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage,
+    AddUser, Admin, AuditEntry, AuditFrom, AuditStretch, AuditTail, Backup, BackupPage, BackupPlace,
+    ClockAccepted, Code, Export, ExportPage, ExportPlace, ExportedUser, FindAudit, FoundAudit, ImportReport,
+    ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo,
+    UserPage, VerifyAudit,
 };
 use hallpass_protocol::auth::{Answer, Context, Revoked, SessionInfo, SessionKind, SessionPage};
 use hallpass_protocol::codec::{End, WireCodec};
@@ -26,6 +27,8 @@ use tokio_util::codec::Framed;
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 const ENTRIES: u64 = 120;
+/// What somebody might have got into an entry to make its line look like another, or like two.
+pub(in crate::ctl) const DETAIL: &str = "a\n{\"number\":1}\r\u{1b}[2J\u{202e}\u{2028}\"\\";
 
 /// The daemon.
 pub(in crate::ctl) struct Fake {
@@ -122,7 +125,7 @@ fn entry(number: u64) -> AuditEntry {
         app: "admin".into(),
         user_id: None,
         session_id: None,
-        detail: String::new(),
+        detail: DETAIL.into(),
         hash: "00".into(),
     }
 }
@@ -304,6 +307,36 @@ impl Admin for Asked {
     async fn key_jwks(self, _: Call) -> Answer<String> {
         self.note("key_jwks");
         Ok(r#"{"keys":[]}"#.into())
+    }
+
+    async fn audit_find(self, _: Call, request: FindAudit) -> Answer<FoundAudit> {
+        let FindAudit { from, count, user, app, event, since } = request;
+        self.note(format!("audit_find {from:?} {count} {user:?} {app:?} {event:?} {since:?}"));
+        let count = u64::from(count).min(AUDIT_PER_PAGE as u64);
+        let taken = |numbers: Vec<u64>| numbers.into_iter().take(usize::try_from(count).unwrap());
+        let (entries, next): (Vec<_>, _) = match from {
+            AuditFrom::After(after) => {
+                let entries: Vec<_> = taken((after + 1..=ENTRIES).collect()).map(entry).collect();
+                let next = entries.last().map(|entry| entry.number).filter(|last| *last < ENTRIES);
+                (entries, next)
+            }
+            AuditFrom::Before(_) | AuditFrom::Newest => {
+                let before = if let AuditFrom::Before(before) = from { before } else { ENTRIES + 1 };
+                let entries: Vec<_> = taken((1..before).rev().collect()).map(entry).collect();
+                let next = entries.last().map(|entry| entry.number).filter(|last| *last > 1);
+                (entries, next)
+            }
+        };
+        Ok(FoundAudit { entries, next })
+    }
+
+    async fn audit_verify(self, _: Call, request: VerifyAudit) -> Answer<AuditStretch> {
+        let VerifyAudit { place, checkpoints } = request;
+        self.note(format!("audit_verify {place:?} {}", checkpoints.len()));
+        let done = place == [1];
+        let fault = checkpoints.first().map(|_| "entry 7 is not the one: the chain was replaced".to_owned());
+        let faults = fault.into_iter().collect();
+        Ok(AuditStretch { place: vec![1], entries: ENTRIES, faults, notes: vec!["a note".into()], done })
     }
 
     async fn audit_tail(self, _: Call, request: AuditTail) -> Answer<Vec<AuditEntry>> {

@@ -76,11 +76,13 @@ async fn the_audit_tail_gives_as_many_as_asked_for_whatever_a_page_holds() {
     for (line, first, count, calls) in [
         ("audit tail --json", 101, 20, 1),
         ("audit tail --count 50 --json", 71, 50, 1),
-        ("audit tail --count 110 --json", 11, 110, 4),
-        ("audit tail --count 500 --json", 1, 120, 5),
-        ("audit tail --after 118 --json", 119, 2, 2),
+        ("audit tail --count 110 --json", 11, 110, 3),
+        ("audit tail --count 500 --json", 1, 120, 3),
+        ("audit tail --after 118 --json", 119, 2, 1),
         ("audit tail --after 10 --count 60 --json", 11, 60, 2),
         ("audit tail --after 120 --json", 0, 0, 1),
+        ("audit export", 1, 120, 3),
+        ("audit export --after 100", 101, 20, 1),
     ] {
         let (outcome, asked) = run(&fake, line).await;
         let text = outcome.unwrap();
@@ -88,6 +90,52 @@ async fn the_audit_tail_gives_as_many_as_asked_for_whatever_a_page_holds() {
         assert_eq!(asked.len(), calls, "{line}: {asked:?}");
         assert!(count == 0 || text.starts_with(&format!("{{\"number\":{first},")), "{line}: {text}");
     }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn filters_reach_the_daemon_and_a_name_becomes_an_id() {
+    let fake = Fake::start();
+    let line = "audit tail --user alice --app shop --event login --since 2023-11-14T22:13:20Z --count 1";
+    let (outcome, asked) = run(&fake, line).await;
+    outcome.unwrap();
+    assert_eq!(asked[0], "user_show alice");
+    let rest = r#"Some("shop") Some("login") Some(Millis(1700000000000))"#;
+    assert!(
+        asked[1].starts_with("audit_find Newest 1 Some(UserId(") && asked[1].ends_with(rest),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn d16_an_entry_is_one_line_of_json_whatever_is_in_it() {
+    let fake = Fake::start();
+    let text = run(&fake, "audit export").await.0.unwrap();
+    for line in text.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(value["detail"], super::fake::DETAIL);
+        assert!(line.chars().all(|c| !c.is_control() && c != '\u{202e}' && c != '\u{2028}'), "{line}");
+    }
+    assert_eq!(text.lines().count(), 120);
+    let table = run(&fake, "audit tail --count 3").await.0.unwrap();
+    assert_eq!(table.lines().count(), 4, "a header and three rows: {table}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_chain_that_was_changed_is_a_refusal_and_what_is_wrong_is_said() {
+    let fake = Fake::start();
+    let (outcome, asked) = run(&fake, "audit verify").await;
+    assert!(outcome.unwrap().contains("120 entries: each follows from the one before it."));
+    assert_eq!(asked, ["audit_verify [] 0", "audit_verify [1] 0"]);
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let checkpoint = format!("hallpass-audit-1 {} 7 {} 9 k m", "0".repeat(32), "0".repeat(64));
+    std::fs::write(log.path(), format!("nothing\nINFO audit checkpoint checkpoint=\"{checkpoint}\"\n"))
+        .unwrap();
+    let line = format!("audit verify --against {}", log.path().display());
+    let (outcome, asked) = run(&fake, &line).await;
+    assert_eq!(outcome.unwrap_err().exit_status(), 1);
+    assert_eq!(asked.last().unwrap(), "audit_verify [1] 1");
+    std::fs::write(log.path(), "nothing\n").unwrap();
+    assert_eq!(run(&fake, &line).await.0.unwrap_err().exit_status(), 2, "no checkpoint is no success");
 }
 
 #[tokio::test(flavor = "current_thread")]

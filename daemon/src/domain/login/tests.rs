@@ -1,7 +1,7 @@
 //! Logging in: what is counted, what is answered, and what is opened.
 
 use hallpass_protocol::auth::SessionKind;
-use hallpass_protocol::id::{DeviceId, SessionId, UserId};
+use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::time::Millis;
 
 use super::*;
@@ -150,7 +150,10 @@ fn a_success_opens_a_new_session_and_forgets_the_failures() {
     assert_eq!(session.hot.auth_time, Millis::from_u64(START.as_u64() + 1000));
     let cleared = decision.effects.iter().filter(|effect| matches!(effect, Effect::ClearFailures(_))).count();
     assert_eq!(cleared, 2);
-    assert_eq!(decision.audit.unwrap().session, Some(session.id));
+    let audit = decision.audit.unwrap();
+    assert_eq!((audit.session, audit.detail.as_str()), (Some(session.id), "new device"));
+    let known = World::new().decide(&settle_with(from_device_of(user().id), Some(right_password())));
+    assert_eq!(known.audit.unwrap().detail, "");
 }
 
 #[test]

@@ -7,7 +7,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::domain::fixture::{session, user};
 use crate::domain::keyset::Sealed;
+use crate::store::AuditRecord;
 use crate::store::Store;
+use crate::store::chain::Head;
 use crate::store::open::database_in;
 use crate::store::rows::WriterRows;
 

@@ -166,7 +166,7 @@ impl Driver {
 
     fn is_counted(&mut self, event: &'static str, outcome: &'static str) -> bool {
         let kills = ["refresh.reuse", "refresh.rollback", "refresh.other_app"].contains(&event);
-        outcome != "ok"
+        (outcome != "ok" || event == "refresh.retry")
             && !kills
             && self.refused.get(&(event, outcome)).is_some_and(|at| self.now - at < 60_000)
     }

@@ -82,19 +82,3 @@ fn g4_another_version_or_length_is_refused() {
     }
     assert_eq!(<()>::from_bytes(&[]), None);
 }
-
-#[test]
-fn parts_of_a_throttle_key_cannot_be_mistaken_for_each_other() {
-    let source = |app: &str, address: &str| crate::domain::throttle::Source {
-        app: app.into(),
-        address: address.into(),
-    };
-    let one = failures_key(&ThrottleKey::Name("ab".into(), source("c", "")));
-    assert_ne!(one, failures_key(&ThrottleKey::Name("a".into(), source("bc", ""))));
-    assert_ne!(one, failures_key(&ThrottleKey::Name("ab".into(), source("", "c"))));
-    let from = failures_key(&ThrottleKey::Source(source("ab", "c")));
-    assert_ne!(from, failures_key(&ThrottleKey::Source(source("abc", ""))));
-    assert_ne!(from, failures_key(&ThrottleKey::App("ab".into())));
-    let credential = failures_key(&ThrottleKey::Credential(UserId::from_bytes([1; 16])));
-    assert!(lasts(&credential) && !lasts(&one) && !lasts(&from));
-}

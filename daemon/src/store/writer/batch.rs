@@ -9,6 +9,7 @@ use super::decided::Decided;
 use super::{Job, State, heal};
 use crate::store::StoreError;
 use crate::store::handle::Handle;
+use crate::store::mirror;
 use crate::store::order::{Steps, carry_out};
 use crate::store::refusals::Refusals;
 use crate::store::rows::Rows;
@@ -48,6 +49,7 @@ impl Steps for Batch<'_> {
             // A caller who left is no matter: what they asked for is done.
             let _ = job.answer.send(outcome);
         }
+        done.told.iter().for_each(|(number, record)| mirror::say(*number, record));
         // Nobody goes by it any more, and it is let go of now so that the next commit can use its pages.
         self.state.parts.handle.newest().forget();
     }
@@ -115,10 +117,9 @@ impl State {
             txn.commit().map_err(|error| StoreError::Unsettled(error.into()))?;
             (self.parts.head, self.parts.mark) = (decided.head, decided.mark);
             if is_marked {
-                self.parts
-                    .witness
-                    .iter()
-                    .for_each(|witness| witness.note(&self.parts.head, &self.parts.mark));
+                self.parts.witness.iter().for_each(|witness| {
+                    witness.note(&self.parts.head, &self.parts.mark, self.last, self.closing);
+                });
             }
         } else {
             txn.abort()?;

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 use crate::store::apply::apply;
 use crate::store::chain::{Head, Who};
 use crate::store::facts::{self, Standing};
-use crate::store::records::Mark;
+use crate::store::records::{AuditRecord, Mark};
 use crate::store::refusals::{self, Kind};
 use crate::store::rows::WriterRows;
 use crate::store::schema::{META_MARK, Table};
@@ -34,6 +34,8 @@ pub(super) struct Decided {
     pub(super) mark: Mark,
     pub(super) changed: bool,
     pub(super) committed: Committed,
+    /// The audit entries, by number, where they are to be said in the log too.
+    pub(super) told: Vec<(u64, AuditRecord)>,
 }
 
 impl Decided {
@@ -67,7 +69,9 @@ impl Decided {
     ) -> Result<(), StoreError> {
         let record = self.head.link(audit, outcome, who, at);
         self.changed = true;
-        rows.put(Table::Audit, &self.head.number.to_be_bytes(), &record)
+        rows.put(Table::Audit, &self.head.number.to_be_bytes(), &record)?;
+        self.told.push((self.head.number, record));
+        Ok(())
     }
 }
 
@@ -83,6 +87,7 @@ impl State {
             mark: self.parts.mark,
             changed: false,
             committed: Committed::default(),
+            told: Vec::new(),
         };
         let mut standing = Standing::load(rows)?;
         let policy = self.parts.policies.now();
@@ -148,17 +153,19 @@ impl State {
         if let Command::NoteRefused(refused) = &job.command {
             return decided.tell(rows, audit, refused.code.as_str(), &who, at);
         }
-        let Err(refusal) = &decision.outcome else { return decided.tell(rows, audit, "ok", &who, at) };
-        let (event, user, code) = (audit.event, audit.user, refusal.code);
-        let kind = Kind { uid: who.uid, app: who.app.to_owned(), event, code, user };
-        if decision.effects.is_empty() {
-            match self.refusals.is_first(kind, at.now) {
+        let outcome = decision.outcome.as_ref().map_or_else(|refusal| refusal.code.as_str(), |_| "ok");
+        // What was done is told each time, and so is a kill; not each of what somebody can bring about as often as they like.
+        let is_counted =
+            if decision.outcome.is_err() { decision.effects.is_empty() } else { audit.event.is_cheap() };
+        if is_counted {
+            let (app, event, user) = (who.app.to_owned(), audit.event, audit.user);
+            match self.refusals.is_first(Kind { uid: who.uid, app, event, outcome, user }, at.now) {
                 None => return Ok(()),
                 Some(0) => {}
                 Some(count) => audit.detail = refusals::more(count),
             }
         }
-        decided.tell(rows, audit, code.as_str(), &who, at)
+        decided.tell(rows, audit, outcome, &who, at)
     }
 
     /// Writes how many refusals of a kind a minute has had besides the first.
@@ -174,7 +181,7 @@ impl State {
             let detail = refusals::more(count);
             let audit = Audit { event: kind.event, user: kind.user, session: None, detail };
             let who = Who { uid: kind.uid, pid: 0, app: &kind.app };
-            decided.tell(rows, audit, kind.code.as_str(), &who, at)?;
+            decided.tell(rows, audit, kind.outcome, &who, at)?;
         }
         Ok(())
     }
