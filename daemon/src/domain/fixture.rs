@@ -147,7 +147,14 @@ pub(crate) fn policy() -> Policy {
 
 /// What failed logins cost where nothing else is configured.
 pub(crate) fn throttle() -> ThrottlePolicy {
-    crate::config::Config::default().policy().throttle
+    ThrottlePolicy {
+        free: 10,
+        longest: 15 * MINUTE,
+        in_a_row: 100,
+        per_source: 100,
+        per_app: 1000,
+        rows: 262_144,
+    }
 }
 
 pub(crate) fn user() -> User {
