@@ -56,7 +56,8 @@ impl OldEntries {
 
     /// Their removal, and what is told of it.
     pub(crate) fn removed(self) -> (Effect, Audit) {
-        let detail = format!("entries up to {} are gone, {}", self.last, crate::hex::encode(&self.hash));
+        let digits: Vec<_> = self.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let detail = format!("entries up to {} are gone, {}", self.last, digits.concat());
         (Effect::PruneAudit(self), Audit { detail, ..Audit::new(Event::AuditPrune) })
     }
 }
@@ -65,7 +66,12 @@ impl OldEntries {
 pub(crate) fn gone_upto(detail: &str) -> Option<(u64, [u8; 32])> {
     let rest = detail.strip_prefix("entries up to ")?;
     let (number, hash) = rest.split_once(" are gone, ")?;
-    Some((number.parse().ok()?, crate::hex::decode(hash)?))
+    let digits = (hash.len() == 64 && hash.is_ascii()).then_some(hash)?;
+    let mut hash = [0; 32];
+    for (byte, at) in hash.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(&digits[at..at + 2], 16).ok()?;
+    }
+    Some((number.parse().ok()?, hash))
 }
 
 #[cfg(test)]

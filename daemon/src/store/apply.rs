@@ -9,6 +9,7 @@ use super::records::{AuditStart, Listed, NameRecord, key_key, listed_key, pair};
 use super::rows::WriterRows;
 use super::schema::{META_AUDIT_START, META_CUT_OFFS, META_MASTER, Table};
 use crate::domain::effect::Effect;
+use crate::domain::retention::OldEntries;
 use crate::domain::revocation::Reason;
 use crate::domain::session::{Cold, Session};
 use crate::domain::time::Moment;
@@ -94,17 +95,20 @@ fn apply_one(rows: &mut WriterRows<'_>, effect: &Effect) -> Result<(), StoreErro
         }
         Effect::PutFailures(key, failures) => rows.put(Table::Failures, &failures_key(key), failures),
         Effect::ClearFailures(key) => rows.remove(Table::Failures, &failures_key(key)),
-        Effect::PruneAudit(old) => {
-            for number in old.first..=old.last {
-                rows.remove(Table::Audit, &number.to_be_bytes())?;
-            }
-            rows.put(Table::Meta, META_AUDIT_START, &AuditStart { number: old.last, hash: old.hash })
-        }
+        Effect::PruneAudit(old) => prune(rows, old),
         Effect::PutKey(key) => rows.put(Table::Keys, &key_key(key.kind, key.number), key),
         Effect::RemoveKey(kind, number) => rows.remove(Table::Keys, &key_key(*kind, *number)),
         Effect::PutMaster(master) => rows.put(Table::Meta, META_MASTER, master),
         Effect::PutCutOffs(cut_offs) => rows.put(Table::Meta, META_CUT_OFFS, cut_offs),
     }
+}
+
+/// The oldest entries go, and what is left goes on from the last of them.
+fn prune(rows: &mut WriterRows<'_>, old: &OldEntries) -> Result<(), StoreError> {
+    for number in old.first..=old.last {
+        rows.remove(Table::Audit, &number.to_be_bytes())?;
+    }
+    rows.put(Table::Meta, META_AUDIT_START, &AuditStart { number: old.last, hash: old.hash })
 }
 
 /// A user's list holds sessions that may be alive: it is what revocations and the limit on sessions go by, so it must stay short.

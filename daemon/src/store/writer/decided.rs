@@ -119,6 +119,12 @@ impl State {
             }
             decided.outcomes.push(decision.outcome);
         }
+        self.mark(rows, &mut decided)?;
+        Ok(decided)
+    }
+
+    /// Writes how far stamps and time have come, where that has to be known.
+    fn mark(&self, rows: &mut WriterRows<'_>, decided: &mut Decided) -> Result<(), StoreError> {
         // A stamp may leave the daemon only if a mark at least as high is on disk, even where nothing else was written.
         // Time is written down as it is, at least every so often, and the reserve is counted from it. Stamps run ahead of it after a restart:
         // counted from them, every restart would drive both further ahead.
@@ -135,7 +141,7 @@ impl State {
             rows.put(Table::Meta, META_MARK, &decided.mark)?;
             decided.changed = true;
         }
-        Ok(decided)
+        Ok(())
     }
 
     /// Writes what is to be remembered of a decision: a success, a kill, and the first refusal of its kind in a minute.
