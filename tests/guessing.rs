@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use hallpass_client::admin::AuditTail;
+use hallpass_client::admin::{AuditFrom, FindAudit};
 use hallpass_client::{Client, Context, Error, ErrorClass, ErrorCode, Login, Password, SessionKind, Token};
 use support::{Daemon, PASSWORD, add_user, login};
 
@@ -29,8 +29,17 @@ async fn refused(client: &Client, login: Login) -> (ErrorCode, Duration) {
 }
 
 async fn events(daemon: &Daemon, event: &str) -> usize {
-    let told = daemon.admin().await.audit_tail(AuditTail { after: None, count: 50 }).await.unwrap();
-    told.iter().filter(|entry| entry.event == event).count()
+    let (admin, mut after, mut count) = (daemon.admin().await, 0, 0);
+    loop {
+        let (from, event) = (AuditFrom::After(after), Some(event.to_owned()));
+        let find = FindAudit { from, count: 50, user: None, app: None, event, since: None };
+        let found = admin.audit_find(find).await.unwrap();
+        count += found.entries.len();
+        match found.next {
+            Some(next) => after = next,
+            None => return count,
+        }
+    }
 }
 
 /// Wrong guesses at one user, from many addresses at once, until `stop`; how many were answered.
