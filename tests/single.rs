@@ -409,7 +409,10 @@ fn a_log_filter_that_is_none_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_hallpassd"));
     clear_environment(&mut command);
-    command.env("HALLPASS_LOG", "info,=loud=").arg("--config").arg(dir.path().join("none"));
+    for (option, place) in [("--state-dir", "state"), ("--runtime-dir", "run")] {
+        command.arg(option).arg(dir.path().join(place));
+    }
+    command.env("HALLPASS_LOG", "info,=loud=");
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(78), "{said}");
@@ -450,7 +453,7 @@ async fn e14_what_is_in_a_sockets_place_is_refused_and_left() {
     let left: Vec<_> = contents(&daemon.runtime_dir()).into_keys().collect();
     assert_eq!(
         left,
-        [daemon.runtime_dir().join("board")],
-        "a stopped daemon leaves its board, and no socket"
+        ["board", "jwks.json"].map(|name| daemon.runtime_dir().join(name)),
+        "a stopped daemon leaves its board and its keys, and no socket"
     );
 }

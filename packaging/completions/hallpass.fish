@@ -38,11 +38,13 @@ complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "revoke" -d 'End s
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "session" -d 'List sessions'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "revocation" -d 'List what was taken back lately'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "key" -d 'List, rotate and reseal keys, print the public ones'
-complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "audit" -d 'Read the audit chain'
+complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "audit" -d 'Read, export and verify the audit chain'
+complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "clock" -d 'See to the daemon\'s time'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "export" -d 'The same as `user export`'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "import" -d 'The same as `user import`'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "backup" -d 'Copy the database while the daemon runs'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "check" -d 'Check a database that no daemon has open'
+complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "compact" -d 'Give back what is free inside a database that no daemon has open'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "restore" -d 'Put a backup in the place of the database; asks first'
 complete -c hallpass -n "__fish_hallpass_using_subcommand tour" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand tour" -l json -d 'Print JSON: one object, or one a line for a list'
@@ -188,15 +190,44 @@ complete -c hallpass -n "__fish_hallpass_using_subcommand key; and __fish_seen_s
 complete -c hallpass -n "__fish_hallpass_using_subcommand key; and __fish_seen_subcommand_from reseal" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand key; and __fish_seen_subcommand_from reseal" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand key; and __fish_seen_subcommand_from reseal" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and not __fish_seen_subcommand_from tail" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
-complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and not __fish_seen_subcommand_from tail" -l json -d 'Print JSON: one object, or one a line for a list'
-complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and not __fish_seen_subcommand_from tail" -s h -l help -d 'Print help'
-complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and not __fish_seen_subcommand_from tail" -f -a "tail" -d 'Print the newest entries, oldest first'
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and not __fish_seen_subcommand_from tail export verify" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and not __fish_seen_subcommand_from tail export verify" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and not __fish_seen_subcommand_from tail export verify" -s h -l help -d 'Print help'
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and not __fish_seen_subcommand_from tail export verify" -f -a "tail" -d 'Print the newest entries, oldest first'
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and not __fish_seen_subcommand_from tail export verify" -f -a "export" -d 'Print all entries as JSON Lines, oldest first'
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and not __fish_seen_subcommand_from tail export verify" -f -a "verify" -d 'Find out whether anybody has changed the chain'
 complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from tail" -l count -d 'How many' -r
 complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from tail" -l after -d 'Those that come after this number' -r
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from tail" -l user -d 'Only those about this user, by name or user id' -r
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from tail" -l app -d 'Only those by this app' -r
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from tail" -l event -d 'Only this event, such as `login.locked`, or all that begin with it and a dot' -r
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from tail" -l since -d 'Only those since then: `2h` ago, or a time such as 2026-11-01T00:00:00Z' -r
 complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from tail" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from tail" -l json -d 'Print JSON: one object, or one a line for a list'
-complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from tail" -s h -l help -d 'Print help'
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from tail" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from export" -l after -d 'Those that come after this number' -r
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from export" -l user -d 'Only those about this user, by name or user id' -r
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from export" -l app -d 'Only those by this app' -r
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from export" -l event -d 'Only this event, such as `login.locked`, or all that begin with it and a dot' -r
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from export" -l since -d 'Only those since then: `2h` ago, or a time such as 2026-11-01T00:00:00Z' -r
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from export" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from export" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from verify" -l against -d 'Hold the chain against the checkpoints in this file, such as a log; `-` is stdin' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from verify" -l config -d 'The configuration, for a daemon that serves the whole host' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from verify" -l state-dir -d 'Where the database lies, if not where the configuration says' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from verify" -l runtime-dir -d 'Where the sockets go, if not where the configuration says' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from verify" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from verify" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c hallpass -n "__fish_hallpass_using_subcommand clock; and not __fish_seen_subcommand_from accept" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand clock; and not __fish_seen_subcommand_from accept" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand clock; and not __fish_seen_subcommand_from accept" -s h -l help -d 'Print help'
+complete -c hallpass -n "__fish_hallpass_using_subcommand clock; and not __fish_seen_subcommand_from accept" -f -a "accept" -d 'Follow the system\'s clock after a jump ahead of more than a day; asks first'
+complete -c hallpass -n "__fish_hallpass_using_subcommand clock; and __fish_seen_subcommand_from accept" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand clock; and __fish_seen_subcommand_from accept" -l yes -d 'Do not ask'
+complete -c hallpass -n "__fish_hallpass_using_subcommand clock; and __fish_seen_subcommand_from accept" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand clock; and __fish_seen_subcommand_from accept" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c hallpass -n "__fish_hallpass_using_subcommand export" -l out -d 'Write to this new file, for you alone, instead of stdout; it gets its name once it is whole' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand export" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand export" -l with-hashes -d 'Take the hashes of passwords along'
@@ -215,6 +246,12 @@ complete -c hallpass -n "__fish_hallpass_using_subcommand check" -l runtime-dir 
 complete -c hallpass -n "__fish_hallpass_using_subcommand check" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand check" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c hallpass -n "__fish_hallpass_using_subcommand compact" -l config -d 'The configuration, for a daemon that serves the whole host' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand compact" -l state-dir -d 'Where the database lies, if not where the configuration says' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand compact" -l runtime-dir -d 'Where the sockets go, if not where the configuration says' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand compact" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand compact" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand compact" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c hallpass -n "__fish_hallpass_using_subcommand restore" -l config -d 'The configuration, for a daemon that serves the whole host' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand restore" -l state-dir -d 'Where the database lies, if not where the configuration says' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand restore" -l runtime-dir -d 'Where the sockets go, if not where the configuration says' -r -F

@@ -117,8 +117,8 @@ async fn f5_whatever_umask_they_inherit_all_files_are_private() {
         assert_eq!(dir.metadata().unwrap().mode() & 0o777, 0o700, "{}", dir.display());
     }
     is_private(&daemon.state_dir(), &[]);
-    // The board is there for every app to read, and holds no secret.
-    is_private(&daemon.runtime_dir(), &["board"]);
+    // The board and the public keys are there for every app to read, and hold no secret.
+    is_private(&daemon.runtime_dir(), &["board", "jwks.json"]);
     let made = daemon.dir().join("made");
     fs::create_dir(&made).unwrap();
     let binary = env!("CARGO_BIN_EXE_hallpass");

@@ -17,14 +17,17 @@ pub(super) use moving::{ExportArgs, ImportArgs};
 use files::{BACKUP_NOTES, CHECK_NOTES, COMPACT_NOTES, RESTORE_NOTES};
 use moving::{EXPORT_NOTES, IMPORT_EXAMPLES};
 
+/// What the exit codes mean, as in sysexits(3). It stands at the top, so that a screen holds all of the help.
+const EXIT_CODES: &str = "Exit 0 ok, 1 refused, 2 usage, 69 unavailable, 70 internal, 77 denied, 78 config";
+
 #[derive(Debug, Parser)]
 #[command(
     name = "hallpass",
     bin_name = "hallpass",
     version,
     about = "Asks the Hallpass session daemon on this host. No secret is ever an argument.",
-    after_help = "Exit 0 ok, 1 refused, 2 usage, 69 unavailable, 70 internal, 77 denied, 78 config",
-    help_template = "{about-with-newline}{usage-heading} {usage}\n\n{all-args}{after-help}",
+    after_help = EXIT_CODES,
+    help_template = format!("{{about-with-newline}}{{usage-heading}} {{usage}}\n{EXIT_CODES}\n\n{{all-args}}"),
     disable_help_subcommand = true,
     max_term_width = 100
 )]

@@ -335,7 +335,9 @@ fn holder(lock: &File) -> String {
     let mut text = String::new();
     // A file that cannot be read changes nothing about the lock.
     let _ = lock.take(16).read_to_string(&mut text);
-    text.trim().parse::<u32>().map_or_else(|_| String::new(), |pid| format!(" (pid {pid})"))
+    // What stood there before may go on after it.
+    let line = text.lines().next().unwrap_or_default();
+    line.trim().parse::<u32>().map_or_else(|_| String::new(), |pid| format!(" (pid {pid})"))
 }
 
 /// Whether there is a database. An empty file was one: a database gets its name only once it is whole, so something has cut it.
