@@ -6,15 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use hallpass_client::{Client, ErrorClass, ErrorCode, Grant, Needs, Revoke, SessionKind, Way};
+use hallpass_client::{
+    Client, Context, ErrorClass, ErrorCode, Grant, Needs, OpenSession, Revoke, SessionKind, UserRef, Way,
+};
+use hallpass_protocol::limits::{DEVICE_LABEL_BYTES, USER_AGENT_BYTES};
 
-use crate::support::{Daemon, PASSWORD, POLL, add_user, tokens};
+use crate::support::{Daemon, PASSWORD, POLL, add_user, own_uid, tokens};
 use crate::{code, opening, session, settles, shown, verifier};
 
 /// Longest that a daemon may take to notice that there is room again.
 const SECONDS: Duration = Duration::from_secs(8);
 /// Sessions that are taken back one by one on a full disk.
 const TAKEN_BACK: usize = 300;
+/// Users that the disk is filled with sessions of.
+const USERS: usize = 16;
 
 /// A file system that is gone when this is.
 pub(crate) struct Mounted(PathBuf);
@@ -70,15 +75,38 @@ pub(crate) fn skipped() {
 
 /// A daemon whose database lies on a file system of 64 MiB, with a user who can log in.
 async fn on_a_small_disk() -> Option<(Daemon, Mounted, Client)> {
-    let mut daemon = Daemon::with_settings("[sessions]\nmax_per_user = 1000\n").await;
+    let uid = own_uid();
+    let config = format!(
+        "[sessions]\nmax_per_user = 1000\n[admin]\nuids = [{uid}]\n[[app]]\nname = \"local\"\nuids = [{uid}]\n\
+         rights = [\"login\", \"verify\", \"revoke\", \"vouch\"]\n"
+    );
+    let mut daemon = Daemon::with_config(&config).await;
     daemon.stop().await;
     let mounted = Mounted::at(daemon.state_dir(), "size=64m,mode=0700")?;
     // Something large lies there before, so that what the test opens soon comes to the rest.
     fs::write(daemon.state_dir().join("ballast.first"), vec![1; 55 << 20]).unwrap();
     daemon.restart().await;
-    add_user(&daemon.admin().await, "ann", PASSWORD, &["editor"]).await;
+    let admin = daemon.admin().await;
+    add_user(&admin, "ann", PASSWORD, &["editor"]).await;
+    for number in 0..USERS {
+        add_user(&admin, &format!("user-{number}"), PASSWORD, &[]).await;
+    }
     let client = daemon.client().await;
     Some((daemon, mounted, client))
+}
+
+/// A session as large as one may be, each for the next user: to open one, all that its user has are read.
+fn one_of_many(number: usize) -> OpenSession {
+    let context = Context {
+        user_agent: Some("a".repeat(USER_AGENT_BYTES)),
+        device_label: Some("l".repeat(DEVICE_LABEL_BYTES)),
+        ..Context::default()
+    };
+    OpenSession {
+        user: UserRef::Name(format!("user-{}", number % USERS)),
+        context,
+        ..opening(SessionKind::Token)
+    }
 }
 
 /// Opens sessions until the disk is too full for it, which is to be told in time and in words.
@@ -86,7 +114,7 @@ async fn refused_at_last(client: &Client) -> Vec<Grant> {
     let (mut opened, give_up) = (Vec::new(), Instant::now() + Duration::from_mins(1));
     loop {
         assert!(Instant::now() < give_up, "the disk is full for nobody");
-        match client.open_session(opening(SessionKind::Token)).await {
+        match client.open_session(one_of_many(opened.len())).await {
             Ok(grant) => opened.push(grant),
             Err(refused) => {
                 assert_eq!((refused.code(), refused.class()), (ErrorCode::DiskFull, ErrorClass::Retry));
@@ -148,7 +176,7 @@ async fn a_full_disk_has_room_for_hundreds_of_revocations_and_a_start() {
     }
     mounted.fill();
     taken_back.extend(refused_at_last(&client).await);
-    // Of more than a user may have, the oldest are over already.
+    // The newest of them, however many the full disk still had room for.
     let taken_back = taken_back.split_off(taken_back.len() - TAKEN_BACK);
     for (number, grant) in taken_back.iter().enumerate() {
         let revoked = client.revoke(Revoke::Session(grant.session_id)).await;
