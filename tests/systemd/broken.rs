@@ -93,7 +93,7 @@ const STOP: &str = "systemctl stop hallpassd && systemctl reset-failed hallpassd
 fn a_credential_that_is_gone_or_wrong_is_told_and_makes_neither_a_storm_nor_a_new_key() {
     let Some(machine) = super::machine("credential") else { return };
     let machine = machine.with_hallpass();
-    machine.does(&format!("cp -p {CREDENTIAL} /root/right"));
+    machine.does(&format!("cp -p {CREDENTIAL} /srv/right"));
     let encrypt = format!("systemd-creds encrypt --with-key=host --name=hallpass.master-key - {CREDENTIAL}");
 
     is_refused(
@@ -113,15 +113,14 @@ fn a_credential_that_is_gone_or_wrong_is_told_and_makes_neither_a_storm_nor_a_ne
     machine.does(&format!("test ! -e {CREDENTIAL} && test ! -e /var/lib/hallpass/master.key"));
 
     // The right one is back: the next call has it started.
-    machine.does(&format!("cp -p /root/right {CREDENTIAL}"));
+    machine.does(&format!("cp -p /srv/right {CREDENTIAL}"));
     machine.comes_to("hallpass user show alice");
 
     // Replaced in order, by one that takes over; then the old one opens nothing.
-    machine.does("head -c 32 /dev/urandom >/root/next && chmod 600 /root/next && hallpass key reseal --new-key /root/next");
-    machine
-        .does(&format!("{encrypt} </root/next && systemctl restart hallpassd && hallpass user show alice"));
-    is_refused(&machine, &format!("cp -p /root/right {CREDENTIAL}"), &["was replaced on"]);
-    machine.does(&format!("rm {CREDENTIAL}; {encrypt} </root/next"));
+    machine.does("head -c 32 /dev/urandom >/srv/next && chmod 600 /srv/next && hallpass key reseal --new-key /srv/next");
+    machine.does(&format!("{encrypt} </srv/next && systemctl restart hallpassd && hallpass user show alice"));
+    is_refused(&machine, &format!("cp -p /srv/right {CREDENTIAL}"), &["was replaced on"]);
+    machine.does(&format!("rm {CREDENTIAL}; {encrypt} </srv/next"));
     machine.comes_to("hallpass user show alice");
 }
 

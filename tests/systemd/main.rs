@@ -40,13 +40,13 @@ fn a_package_serves_from_the_first_call_to_the_purge() {
     knows_its_callers(&machine);
     lies_where_it_should(&machine);
 
-    machine.does(&format!("{PASSWORD} {SHOP} hallpass login alice --password-stdin --json >/root/grant"));
-    machine.does("sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/' /root/grant >/root/access");
-    assert!(machine.does(&format!("{SHOP} hallpass verify - </root/access")).contains("editor"));
+    machine.does(&format!("{PASSWORD} {SHOP} hallpass login alice --password-stdin --json >/srv/grant"));
+    machine.does("sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/' /srv/grant >/srv/access");
+    assert!(machine.does(&format!("{SHOP} hallpass verify - </srv/access")).contains("editor"));
     machine.reboot();
     machine.keeps_its_sockets();
     assert!(
-        machine.does(&format!("{SHOP} hallpass verify - </root/access")).contains("editor"),
+        machine.does(&format!("{SHOP} hallpass verify - </srv/access")).contains("editor"),
         "she is still logged in"
     );
 
@@ -142,17 +142,17 @@ fn every_operation_works_in_a_sandbox_of_at_most_0_3() {
         "hallpass user list && hallpass user show bob && hallpass user roles bob --set a,b && hallpass user set bob k=v",
         "hallpass user disable bob && hallpass user enable bob && hallpass user rename bob robert",
         "printf 'a third horse battery staple\\n' | hallpass user passwd robert --password-stdin",
-        "hallpass user code robert --out /root/code",
+        "hallpass user code robert --out /srv/code",
         "printf '{\"name\":\"carol\",\"hash\":\"$2b$04$abcdefghijklmnopqrstuuDqLkpZ9Lno7QbLxvSVGv5aTLEIQ2GVe\"}\\n' | hallpass user import -",
-        "PW | APP hallpass login alice --password-stdin --json >/root/grant",
-        "sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/' /root/grant >/root/access",
-        "sed 's/.*\"refresh_token\":\"\\([^\"]*\\)\".*/\\1/' /root/grant >/root/refresh",
-        "APP hallpass verify - --role editor </root/access && APP hallpass refresh - </root/refresh",
+        "PW | APP hallpass login alice --password-stdin --json >/srv/grant",
+        "sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/' /srv/grant >/srv/access",
+        "sed 's/.*\"refresh_token\":\"\\([^\"]*\\)\".*/\\1/' /srv/grant >/srv/refresh",
+        "APP hallpass verify - --role editor </srv/access && APP hallpass refresh - </srv/refresh",
         "PW | APP hallpass login alice --kind cookie --password-stdin --json",
         "hallpass session list --user alice && hallpass key list && hallpass key rotate && hallpass key rotate --mac",
-        "head -c 32 /dev/urandom >/root/next && chmod 600 /root/next && hallpass key reseal --new-key /root/next",
-        "hallpass backup /root/copy && hallpass check /root/copy",
-        "APP hallpass revoke --token - </root/access && hallpass revocation list",
+        "head -c 32 /dev/urandom >/srv/next && chmod 600 /srv/next && hallpass key reseal --new-key /srv/next",
+        "hallpass backup /srv/copy && hallpass check /srv/copy",
+        "APP hallpass revoke --token - </srv/access && hallpass revocation list",
         "hallpass revoke --user alice && hallpass revoke --all --yes",
         "hallpass user remove robert --yes && hallpass audit tail --count 5",
     ] {
@@ -170,11 +170,11 @@ fn reloads(machine: &Machine) {
     machine.does("sed -i 's/^connections = 1024/connections = 1000/' /etc/hallpass/hallpass.toml && systemctl reload hallpassd");
     machine.comes_to("journalctl -u hallpassd | grep -q 'the configuration was taken over'");
     machine
-        .does("cp /etc/hallpass/hallpass.toml /root/good && echo 'isuer = 1' >>/etc/hallpass/hallpass.toml");
+        .does("cp /etc/hallpass/hallpass.toml /srv/good && echo 'isuer = 1' >>/etc/hallpass/hallpass.toml");
     assert_ne!(machine.tries("systemctl reload hallpassd").code, 0, "it is refused");
     assert!(machine.journal().contains("isuer"), "{}", machine.journal());
     machine.does("hallpass status");
-    machine.does("cp /root/good /etc/hallpass/hallpass.toml");
+    machine.does("cp /srv/good /etc/hallpass/hallpass.toml");
     assert_eq!(machine.shows("MainPID"), pid, "it was the same daemon all the time");
 }
 
