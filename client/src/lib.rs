@@ -70,8 +70,3 @@ pub use hallpass_protocol::time::{Millis, Stamp};
 pub use kept::{Kept, KeptSession};
 pub use unreachable::{Place, Unreachable};
 pub use verifier::{Bearer, Verdict, Verifier, VerifierBuilder, Way};
-
-/// What README shows is compiled as it stands there.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

@@ -159,7 +159,8 @@ fn read(ground: Box<dyn Ground>, medium: &dyn Medium) -> Result<(Open, Identity,
 }
 
 fn read_all(ground: Box<dyn Ground>, medium: &dyn Medium) -> Result<(Open, Identity, Found), StoreError> {
-    let site = Site::new(ground);
+    let what = || format!("cannot look at {}", medium.path().display());
+    let site = Site::new(ground).map_err(StoreError::file(what()))?;
     let opened = builder().create_with_backend(site.clone());
     let database = opened.map_err(|error| unopened(medium.path(), &error))?;
     let identity = read_identity(&database, medium.path())?;

@@ -41,6 +41,8 @@ pub(super) struct Site(Arc<Claim>);
 #[derive(Debug)]
 struct Claim {
     ground: Box<dyn Ground>,
+    /// The length that redb has given the file. It can lie there longer: see [`Site::shorten`].
+    length: AtomicU64,
     /// Every byte below this one is set aside.
     held: AtomicU64,
     /// Bytes that were ever written.
@@ -52,19 +54,20 @@ struct Claim {
 
 impl Site {
     /// Sets aside whatever has a length already: a file may have holes.
-    pub(super) fn new(ground: Box<dyn Ground>) -> Self {
+    pub(super) fn new(ground: Box<dyn Ground>) -> io::Result<Self> {
+        let length = ground.len()?;
         let site = Self(Arc::new(Claim {
+            length: AtomicU64::new(length),
             ground,
             held: AtomicU64::new(0),
             written: AtomicU64::new(0),
             trying: AtomicBool::new(false),
             outgrown: AtomicBool::new(false),
         }));
-        let held = site.len().and_then(|length| site.hold(length));
-        if let Err(error) = held {
+        if let Err(error) = site.hold(length) {
             tracing::warn!(%error, "the disk has no room for what is empty in the database file; no new sessions are opened until it has");
         }
-        site
+        Ok(site)
     }
 
     /// How much longer the file can get for certain, in the steps that redb makes.
@@ -155,13 +158,16 @@ impl Site {
         Ok(())
     }
 
-    /// What is given back on a disk that is nearly full cannot be had again. There the file stays as long as it is, which redb does not mind.
+    /// What is given back on a disk that is nearly full cannot be had again. There the file stays as long as it is, and only redb is told that it is
+    /// shorter: told its true length, redb would take the next step of growth for one back.
     fn shorten(&self, length: u64) -> io::Result<()> {
         let room = self.len()?.saturating_add(ENOUGH);
         if self.available()? < room {
+            self.0.length.store(length, Ordering::Relaxed);
             return Ok(());
         }
         self.0.ground.set_len(length)?;
+        self.0.length.store(length, Ordering::Relaxed);
         self.0.held.fetch_min(length, Ordering::Relaxed);
         self.make_room(ENOUGH);
         Ok(())
@@ -175,7 +181,7 @@ fn longer(length: u64) -> u64 {
 
 impl StorageBackend for Site {
     fn len(&self) -> io::Result<u64> {
-        self.0.ground.len()
+        Ok(self.0.length.load(Ordering::Relaxed))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
@@ -192,7 +198,12 @@ impl StorageBackend for Site {
             return self.shorten(length);
         }
         self.hold(length)?;
-        self.0.ground.set_len(length)
+        // Never back: what lies beyond may be all the room there is.
+        if self.0.ground.len()? < length {
+            self.0.ground.set_len(length)?;
+        }
+        self.0.length.store(length, Ordering::Relaxed);
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
