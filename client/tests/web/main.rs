@@ -128,6 +128,16 @@ pub(crate) async fn served() -> (TestDaemon, Router) {
 }
 
 #[test]
+fn readme_shows_the_example_that_compiles() {
+    let (readme, example) = (include_str!("../../../README.md"), include_str!("../../examples/web.rs"));
+    let (_, code) = example.split_once("\n\n").expect("a header");
+    assert!(
+        readme.contains(&format!("```rust\n{code}```")),
+        "README shows another app than client/examples/web.rs"
+    );
+}
+
+#[test]
 fn a_denial_says_what_to_do() {
     let denied = Denied::from(Error::NoAnswer);
     assert_eq!(denied.status().as_u16(), 503);
