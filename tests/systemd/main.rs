@@ -49,6 +49,7 @@ fn a_package_serves_from_the_first_call_to_the_purge() {
         machine.does(&format!("{SHOP} hallpass verify - </srv/access")).contains("editor"),
         "she is still logged in"
     );
+    machine.does("rm /srv/grant /srv/access");
 
     machine.does("dpkg -r hallpass");
     assert_ne!(machine.tries("systemctl is-active hallpassd.service hallpassd.socket").code, 0);
