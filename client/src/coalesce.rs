@@ -129,7 +129,7 @@ impl Link<AuthCalls> {
         while !requests.is_empty() {
             let list = Requests::first_of(requests).map_err(unencoded)?;
             let (count, body) = (list.count, Arc::new(list.body));
-            let put = |desk: &Arc<Desk<AuthCalls>>| Call::put(desk, deadline, &body);
+            let put = |desk: &Arc<Desk<AuthCalls>>| Call::put(desk, deadline, &body, true);
             match self.ask(deadline, Repeat::Harmless, put).await {
                 Ok(response) => {
                     let answers = answers(response, count.into())?;
@@ -241,6 +241,13 @@ impl Errand<AuthCalls> for AuthErrand {
 
     fn is_shared(&self) -> bool {
         matches!(self, Self::Message(message) if message.callers.len() > 1)
+    }
+
+    fn is_quick(&self) -> bool {
+        match self {
+            Self::Call(call) => call.is_quick(),
+            Self::Message(_) => true,
+        }
     }
 
     fn tell(self, told: Told<AuthResponse>) {

@@ -44,6 +44,8 @@ pub(crate) trait Errand<C: Calls>: Send + Unpin + 'static {
     fn body(&self) -> &[u8];
     /// Whether several callers share it. Then others are likely to be just about to ask.
     fn is_shared(&self) -> bool;
+    /// Whether the daemon answers it from memory.
+    fn is_quick(&self) -> bool;
     /// Says what came of it to everybody who waits.
     fn tell(self, told: Told<C::Response>);
 }
@@ -230,20 +232,22 @@ pub(crate) struct Call<C: Calls> {
     ticket: Weak<Ticket<C>>,
     deadline: Instant,
     body: Arc<Body>,
+    is_quick: bool,
     caller: oneshot::Sender<Told<C::Response>>,
 }
 
 impl<C: Calls> Call<C> {
-    /// Puts a request on a desk, unless nobody serves there any more.
+    /// Puts a request on a desk, unless nobody serves there any more. `is_quick` says that the daemon answers it from memory.
     pub(crate) fn put(
         desk: &Arc<Desk<C>>,
         deadline: Instant,
         body: &Arc<Body>,
+        is_quick: bool,
     ) -> Option<Question<C, C::Response>> {
         let (caller, reply) = oneshot::channel();
         let ticket = desk.put(|waiting, id| {
             let ticket = desk.ticket(id);
-            let call = Self { ticket: Arc::downgrade(&ticket), deadline, body: Arc::clone(body), caller };
+            let call = Self { ticket: Arc::downgrade(&ticket), deadline, body: Arc::clone(body), is_quick, caller };
             waiting.push_back(call.into());
             ticket
         })?;
@@ -266,6 +270,10 @@ impl<C: Calls> Errand<C> for Call<C> {
 
     fn is_shared(&self) -> bool {
         false
+    }
+
+    fn is_quick(&self) -> bool {
+        self.is_quick
     }
 
     fn tell(self, told: Told<C::Response>) {

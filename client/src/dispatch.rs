@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use futures_util::{SinkExt, StreamExt};
@@ -17,6 +18,7 @@ use tokio::net::UnixStream;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio_util::codec::Framed;
 
+use crate::attentive::Attentive;
 use crate::calls::Calls;
 use crate::desk::{Desk, Errand, Fault, Ticket, Told, Work};
 use crate::error::Error;
@@ -31,13 +33,13 @@ const _: () = assert!(IN_FLIGHT < REQUESTS_IN_FLIGHT);
 const WRITE_AT: usize = 16 * 1024;
 
 /// Reads answers, writes requests. What a request consists of beside its head is in bytes already.
-type Frames<C> = Framed<UnixStream, WireCodec<Response<<C as Calls>::Response>, ClientMessage<()>>>;
+type Frames<C> = Framed<Attentive, WireCodec<Response<<C as Calls>::Response>, ClientMessage<()>>>;
 
 /// The task that serves one connection, until that breaks or nobody is left who could ask.
 pub(crate) struct Dispatch<C: Calls> {
     frames: Frames<C>,
     desk: Arc<Desk<C>>,
-    under_way: BTreeMap<u64, C::Errand>,
+    under_way: BTreeMap<u64, UnderWay<C::Errand>>,
     /// What every request says of itself but its deadline: we trace nothing.
     context: context::Context,
     /// Whether the runtime may run this task, which was just woken, before callers who have waited longer.
@@ -46,6 +48,34 @@ pub(crate) struct Dispatch<C: Calls> {
     is_crowded: bool,
     /// Whether this turn was already put off for their sake.
     has_waited: bool,
+    /// The last question whose answer might have been looked for.
+    considered: Option<u64>,
+    /// Whether it is to be looked for once others have had their turn.
+    looks: bool,
+}
+
+/// Questions of this process that are under way, on whatever connection.
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+
+/// A question under way.
+struct UnderWay<E> {
+    errand: E,
+    _counted: Counted,
+}
+
+impl<E> UnderWay<E> {
+    fn new(errand: E) -> Self {
+        UNDER_WAY.fetch_add(1, Ordering::Relaxed);
+        Self { errand, _counted: Counted }
+    }
+}
+
+struct Counted;
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        UNDER_WAY.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl<C: Calls> Dispatch<C> {
@@ -54,13 +84,15 @@ impl<C: Calls> Dispatch<C> {
         let mut context = context::current();
         context.trace_context = trace::Context::default();
         Self {
-            frames: Framed::new(stream, WireCodec::new(End::Client, C::FRAME)),
+            frames: Framed::new(Attentive::new(stream), WireCodec::new(End::Client, C::FRAME)),
             desk,
             under_way: BTreeMap::new(),
             context,
             jumps_queues: Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread,
             is_crowded: false,
             has_waited: false,
+            considered: None,
+            looks: false,
         }
     }
 
@@ -68,7 +100,7 @@ impl<C: Calls> Dispatch<C> {
     fn read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(Ok(response)) = ready!(self.frames.poll_next_unpin(cx)) {
             // An answer to what was taken back concerns nobody.
-            let Some(errand) = self.under_way.remove(&response.request_id) else { continue };
+            let Some(UnderWay { errand, .. }) = self.under_way.remove(&response.request_id) else { continue };
             let is_shared = errand.is_shared();
             tell::<C>(errand, response.message.map_err(|error| Fault::Failed(refusal(&error).into())));
             if is_shared && !self.frames.read_buffer().is_empty() {
@@ -119,7 +151,7 @@ impl<C: Calls> Dispatch<C> {
             Ok(()) => {
                 ticket.send();
                 self.is_crowded = errand.is_shared();
-                self.under_way.insert(ticket.id(), errand);
+                self.under_way.insert(ticket.id(), UnderWay::new(errand));
             }
             // The head always has room, so it is the request that has none.
             Err(_) => tell::<C>(errand, Err(Fault::Failed(Error::TooLarge { limit: C::FRAME }))),
@@ -143,10 +175,34 @@ impl<C: Calls> Dispatch<C> {
         waits
     }
 
+    /// Looks for the answer for a moment, if there is nothing else to do: one question, which is answered from memory, is all that this process waits
+    /// for, and what else could run has had its turn. Ready when no more answers can come.
+    fn look(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let is_alone = self.under_way.len() == 1 && UNDER_WAY.load(Ordering::Relaxed) == 1;
+        let Some((&id, _)) = self.under_way.first_key_value().filter(|(_, under_way)| {
+            is_alone && under_way.errand.is_quick() && self.frames.write_buffer().is_empty()
+        }) else {
+            return Poll::Pending;
+        };
+        if self.considered != Some(id) {
+            self.considered = Some(id);
+            self.looks = self.frames.get_mut().takes_chance();
+            if self.looks {
+                cx.waker().wake_by_ref();
+            }
+            return Poll::Pending;
+        }
+        if !std::mem::take(&mut self.looks) {
+            return Poll::Pending;
+        }
+        self.frames.get_mut().expect();
+        self.read(cx)
+    }
+
     /// However it ended, callers hear of it.
     fn end(&mut self, fault: &Fault) {
         let unsent = self.desk.end();
-        let sent = std::mem::take(&mut self.under_way).into_values();
+        let sent = std::mem::take(&mut self.under_way).into_values().map(|under_way| under_way.errand);
         sent.chain(unsent).for_each(|errand| tell::<C>(errand, Err(fault.clone())));
     }
 }
@@ -171,6 +227,7 @@ impl<C: Calls> Future for Dispatch<C> {
             return Poll::Pending;
         }
         ended = ended || this.write(cx).is_ready();
+        ended = ended || this.look(cx).is_ready();
         if !ended {
             return Poll::Pending;
         }

@@ -36,6 +36,7 @@
 #[cfg(feature = "admin")]
 pub mod admin;
 mod attempt;
+mod attentive;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod calls;

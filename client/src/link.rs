@@ -77,7 +77,7 @@ impl<C: Calls> Link<C> {
     ) -> Result<T, Error> {
         let deadline = Instant::now() + limit;
         let body = Arc::new(Body::new(encode(&request()).map_err(unencoded)?));
-        let response = self.ask(deadline, repeat, |desk| Call::put(desk, deadline, &body)).await?;
+        let response = self.ask(deadline, repeat, |desk| Call::put(desk, deadline, &body, false)).await?;
         Ok(answer(response).unwrap_or_else(|| Err(mixed_up()))?)
     }
 

@@ -278,6 +278,7 @@ pub struct Needs {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The user, for ever.
+    #[serde(with = "crate::id::packed")]
     pub user_id: UserId,
     /// The name they log in with now.
     pub name: String,
@@ -286,6 +287,7 @@ pub struct Identity {
     /// What else the administrators keep of them.
     pub attributes: BTreeMap<String, String>,
     /// The session.
+    #[serde(with = "crate::id::packed")]
     pub session_id: SessionId,
     /// The app that opened it.
     pub app: String,

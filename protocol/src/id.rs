@@ -72,6 +72,16 @@ macro_rules! identifier {
             }
         }
 
+        impl Packed for $name {
+            fn to_number(&self) -> u128 {
+                u128::from_be_bytes(self.0)
+            }
+
+            fn from_number(number: u128) -> Self {
+                Self(number.to_be_bytes())
+            }
+        }
+
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
@@ -101,6 +111,39 @@ identifier! {
 identifier! {
     /// A device that a successful login has made known.
     DeviceId
+}
+
+/// An identifier on the wire, where it is one number: read byte by byte, as stored rows have it, it takes longer than all the rest of an identity.
+pub mod packed {
+    use super::{Deserialize, Deserializer, Packed, Serializer};
+
+    /// Writes it as its number, or as its text where people read it.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<T: Packed, S: Serializer>(id: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { id.serialize(serializer) } else { serializer.serialize_u128(id.to_number()) }
+    }
+
+    /// Reads what [`serialize`] has written.
+    ///
+    /// # Errors
+    /// Those of the deserializer, and text that is no identifier.
+    pub fn deserialize<'de, T: Packed, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        if deserializer.is_human_readable() {
+            T::deserialize(deserializer)
+        } else {
+            u128::deserialize(deserializer).map(T::from_number)
+        }
+    }
+}
+
+/// What [`packed`] takes.
+pub trait Packed: Serialize + for<'de> Deserialize<'de> {
+    /// All of its bits.
+    fn to_number(&self) -> u128;
+    /// The one with these bits.
+    fn from_number(number: u128) -> Self;
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DeviceId, SessionId, UserId};
@@ -162,10 +163,11 @@ impl Sealed {
         };
         let mut bytes = [0; BODY_MAX + MAC_BYTES];
         let encoded = &text[4..];
-        if encoded.len() != Base64UrlUnpadded::encoded_len(&bytes[..body + MAC_BYTES]) {
+        if encoded.len() != (8 * (body + MAC_BYTES)).div_ceil(6) {
             return Err(BadToken);
         }
-        let fields = Base64UrlUnpadded::decode(encoded, &mut bytes).map_err(|_| BadToken)?;
+        let decoded = BASE64URL.decode_slice(encoded, &mut bytes).map_err(|_| BadToken)?;
+        let fields = &bytes[..decoded];
         let (head, rest) = fields.split_first_chunk::<16>().ok_or(BadToken)?;
         let subject = match kind {
             TokenKind::Session => Subject::Session(SessionId::from_bytes(*head)),
@@ -191,7 +193,7 @@ impl Sealed {
         let mut bytes = [0; BODY_MAX + MAC_BYTES];
         bytes[..fields.len()].copy_from_slice(fields);
         bytes[fields.len()..fields.len() + MAC_BYTES].copy_from_slice(&self.mac);
-        let encoded = Base64UrlUnpadded::encode_string(&bytes[..fields.len() + MAC_BYTES]);
+        let encoded = BASE64URL.encode(&bytes[..fields.len() + MAC_BYTES]);
         Token::new(format!("{}{encoded}", self.subject.kind().prefix()))
     }
 }

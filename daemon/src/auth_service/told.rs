@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hallpass_protocol::auth::{Answer, AuthResponse, Identity, SessionKind, Verified};
-use hallpass_protocol::id::{SessionId, UserId};
+use hallpass_protocol::id::{SessionId, UserId, packed};
 use hallpass_protocol::time::{Millis, Stamp};
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
@@ -91,10 +91,12 @@ fn parts(found: &Found) -> Option<(&Session, &User)> {
 /// An [`Identity`], field by field, that borrows its texts.
 #[derive(Serialize)]
 struct IdentityHere<'a> {
+    #[serde(with = "packed")]
     user_id: UserId,
     name: &'a str,
     roles: &'a [String],
     attributes: &'a BTreeMap<String, String>,
+    #[serde(with = "packed")]
     session_id: SessionId,
     app: &'a str,
     kind: SessionKind,

@@ -1,6 +1,7 @@
 //! Writing access tokens.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use serde::Serialize;
 
 use super::{ALGORITHM, AccessClaims, Header, MAX_TOKEN_ISSUED, SERVICE_TYPE, ServiceClaims, TYPE};
@@ -41,7 +42,7 @@ fn write(mut token: String, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Result<Stri
     }
     let signature = sign(token.as_bytes());
     token.push('.');
-    token.push_str(&Base64UrlUnpadded::encode_string(&signature));
+    token.push_str(&BASE64URL.encode(signature));
     Ok(token)
 }
 
@@ -60,5 +61,5 @@ fn signing_input(typ: &str, claims: &impl Serialize, kid: &str) -> String {
 fn json_part(value: &impl Serialize) -> String {
     let json =
         serde_json::to_vec(value).expect("strings, lists of strings and integers always have a JSON form");
-    Base64UrlUnpadded::encode_string(&json)
+    BASE64URL.encode(json)
 }

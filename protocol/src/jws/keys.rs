@@ -1,6 +1,7 @@
 //! Keys: JSON Web Keys as published, and the set that a verifier trusts.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -122,7 +123,7 @@ impl Jwk {
         Jwk {
             kty: KEY_TYPE,
             crv: CURVE,
-            x: Base64UrlUnpadded::encode_string(public_key),
+            x: BASE64URL.encode(public_key),
             alg: ALGORITHM,
             r#use: USE,
             kid: thumbprint(public_key),
@@ -139,9 +140,9 @@ impl Jwk {
 /// The RFC 7638 thumbprint of an Ed25519 public key: a name that nobody has to hand out.
 #[must_use]
 pub fn thumbprint(public_key: &[u8; 32]) -> String {
-    let x = Base64UrlUnpadded::encode_string(public_key);
+    let x = BASE64URL.encode(public_key);
     let required_members = format!(r#"{{"crv":"{CURVE}","kty":"{KEY_TYPE}","x":"{x}"}}"#);
-    Base64UrlUnpadded::encode_string(&Sha256::digest(required_members))
+    BASE64URL.encode(Sha256::digest(required_members))
 }
 
 /// Each key stays a map, since serde would take an array for a struct.
@@ -184,7 +185,7 @@ fn is_kid(kid: &str) -> bool {
 /// Reads a public key of which there is no second spelling: neither in base64url, nor as a coordinate past the
 /// field's prime, which the curve library would let through.
 fn read_point(x: &str) -> Option<VerifyingKey> {
-    let bytes: [u8; 32] = Base64UrlUnpadded::decode_vec(x).ok()?.try_into().ok()?;
+    let bytes: [u8; 32] = BASE64URL.decode(x).ok()?.try_into().ok()?;
     let key = VerifyingKey::from_bytes(&bytes).ok()?;
     (key.to_edwards().compress().to_bytes() == bytes).then_some(key)
 }

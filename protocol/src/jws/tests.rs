@@ -12,6 +12,8 @@ mod writing;
 
 use ed25519_dalek::{Signer, SigningKey};
 
+use base64ct::{Base64UrlUnpadded, Encoding};
+
 use super::*;
 
 const ISSUER: &str = "https://id.example";

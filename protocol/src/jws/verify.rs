@@ -1,6 +1,7 @@
 //! Reading access tokens.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde::de::DeserializeOwned;
 
@@ -164,7 +165,7 @@ impl Refused {
 /// Decodes base64url that is exactly as an encoder writes it. What is allocated is bounded by the length that
 /// was checked before.
 fn decode(part: &str) -> Result<Vec<u8>, Refused> {
-    Base64UrlUnpadded::decode_vec(part).map_err(|_| Refused::Malformed)
+    BASE64URL.decode(part).map_err(|_| Refused::Malformed)
 }
 
 /// Reads a header with exactly our three members. One more may change what the token means (`crit` announces
