@@ -10,6 +10,7 @@ mod counts;
 pub(crate) mod dump;
 mod facts;
 mod handle;
+mod journal;
 mod medium;
 mod migrate;
 mod mirror;
