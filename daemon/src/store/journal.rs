@@ -385,3 +385,6 @@ impl Ground for Journaled {
         self.home.available()
     }
 }
+
+#[cfg(test)]
+mod tests;

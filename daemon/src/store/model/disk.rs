@@ -117,7 +117,7 @@ impl Disk {
     }
 
     /// The same bytes as a start finds them once the power is back: what was set aside still is, and the disk is as full.
-    pub(super) fn after_the_cut(&self, trap: Option<Trap>, dice: Dice) -> Self {
+    pub(in crate::store) fn after_the_cut(&self, trap: Option<Trap>, dice: Dice) -> Self {
         self.cut();
         let (files, allocated, room) = {
             let platter = self.lock();
@@ -130,6 +130,11 @@ impl Disk {
             (platter.files, platter.allocated, platter.room) = (files, allocated, room);
         }
         disk
+    }
+
+    /// Somebody puts another database in the place of the one that is there.
+    pub(in crate::store) fn exchange(&self, image: Vec<u8>) {
+        self.lock().files[Which::Database as usize] = Lying::with(image);
     }
 
     /// The journal on the same disk.
