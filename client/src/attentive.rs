@@ -158,6 +158,9 @@ mod tests {
         far.write_all(b"ho").await.unwrap();
         assert_eq!(near.read(&mut bytes).await.unwrap(), 2, "and the runtime hears of the next");
         drop(far);
-        assert!(matches!(near.look(&mut ReadBuf::new(&mut [0; 8])), Poll::Ready(Ok(()))), "an end is an answer");
+        assert!(
+            matches!(near.look(&mut ReadBuf::new(&mut [0; 8])), Poll::Ready(Ok(()))),
+            "an end is an answer"
+        );
     }
 }

@@ -247,7 +247,8 @@ impl<C: Calls> Call<C> {
         let (caller, reply) = oneshot::channel();
         let ticket = desk.put(|waiting, id| {
             let ticket = desk.ticket(id);
-            let call = Self { ticket: Arc::downgrade(&ticket), deadline, body: Arc::clone(body), is_quick, caller };
+            let call =
+                Self { ticket: Arc::downgrade(&ticket), deadline, body: Arc::clone(body), is_quick, caller };
             waiting.push_back(call.into());
             ticket
         })?;

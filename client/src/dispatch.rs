@@ -48,10 +48,16 @@ pub(crate) struct Dispatch<C: Calls> {
     is_crowded: bool,
     /// Whether this turn was already put off for their sake.
     has_waited: bool,
+    looking: Looking,
+}
+
+/// Whether to look for an answer before going to sleep.
+#[derive(Debug, Default)]
+struct Looking {
     /// The last question whose answer might have been looked for.
     considered: Option<u64>,
     /// Whether it is to be looked for once others have had their turn.
-    looks: bool,
+    is_due: bool,
 }
 
 /// Questions of this process that are under way, on whatever connection.
@@ -91,8 +97,7 @@ impl<C: Calls> Dispatch<C> {
             jumps_queues: Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread,
             is_crowded: false,
             has_waited: false,
-            considered: None,
-            looks: false,
+            looking: Looking::default(),
         }
     }
 
@@ -184,15 +189,15 @@ impl<C: Calls> Dispatch<C> {
         }) else {
             return Poll::Pending;
         };
-        if self.considered != Some(id) {
-            self.considered = Some(id);
-            self.looks = self.frames.get_mut().takes_chance();
-            if self.looks {
+        if self.looking.considered != Some(id) {
+            let is_due = self.frames.get_mut().takes_chance();
+            self.looking = Looking { considered: Some(id), is_due };
+            if is_due {
                 cx.waker().wake_by_ref();
             }
             return Poll::Pending;
         }
-        if !std::mem::take(&mut self.looks) {
+        if !std::mem::take(&mut self.looking.is_due) {
             return Poll::Pending;
         }
         self.frames.get_mut().expect();

@@ -122,7 +122,11 @@ pub mod packed {
     /// # Errors
     /// Those of the serializer.
     pub fn serialize<T: Packed, S: Serializer>(id: &T, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { id.serialize(serializer) } else { serializer.serialize_u128(id.to_number()) }
+        if serializer.is_human_readable() {
+            id.serialize(serializer)
+        } else {
+            serializer.serialize_u128(id.to_number())
+        }
     }
 
     /// Reads what [`serialize`] has written.

@@ -132,7 +132,9 @@ impl Journaled {
 
     fn wait(tail: &mut Tail) -> io::Result<()> {
         let Some(thread) = tail.settling.take() else { return Ok(()) };
-        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that settles the journal has panicked")))
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that settles the journal has panicked")))
     }
 
     /// Makes everything durable in its places, and the journal empty.
@@ -185,7 +187,9 @@ impl Journaled {
     fn with_tail<T>(&self, act: impl FnOnce(&mut Tail) -> io::Result<T>) -> io::Result<T> {
         let mut tail: MutexGuard<'_, Tail> = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         if tail.has_failed {
-            return Err(io::Error::other("the journal has failed before; the database is opened again first"));
+            return Err(io::Error::other(
+                "the journal has failed before; the database is opened again first",
+            ));
         }
         let done = act(&mut tail);
         tail.has_failed = done.is_err();

@@ -8,6 +8,8 @@ use std::io;
 
 use redb::StorageBackend;
 
+use crate::entropy::{RandomSource, SystemRandom};
+
 /// What is compared of a database file to know that a journal is its own: all that changes with each commit, in one sector of the disk.
 pub(super) const HEAD: usize = 320;
 
@@ -32,7 +34,7 @@ impl Life {
 
     pub(super) fn new() -> io::Result<Self> {
         let mut number = [0; 8];
-        getrandom::fill(&mut number).map_err(io::Error::other)?;
+        SystemRandom.fill(&mut number).map_err(io::Error::other)?;
         Ok(Self(u64::from_le_bytes(number)))
     }
 
@@ -114,7 +116,9 @@ impl Record {
         }
         let sum = crc32fast::hash(&bytes);
         bytes[sum_at..sum_at + 4].copy_from_slice(&sum.to_le_bytes());
-        pieces.values().for_each(|piece| bytes.extend_from_slice(piece));
+        for piece in pieces.values() {
+            bytes.extend_from_slice(piece);
+        }
         Self(bytes)
     }
 
@@ -176,7 +180,8 @@ impl Scanned {
 
     /// Whether the database that begins with this is the one whose journal it is: as it was when the oldest half was begun, or after any commit since.
     pub(super) fn is_of(&self, head: &[u8; HEAD]) -> bool {
-        let written: Vec<&[u8]> = self.pieces().filter(|(offset, _)| *offset == 0).map(|(_, piece)| piece).collect();
+        let written: Vec<&[u8]> =
+            self.pieces().filter(|(offset, _)| *offset == 0).map(|(_, piece)| piece).collect();
         let known = || self.found.iter().map(|record| &record.base[..]).chain(written.iter().copied());
         head.chunks(GRAIN).enumerate().all(|(number, grain)| {
             let at = number * GRAIN;

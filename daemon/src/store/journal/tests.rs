@@ -1,8 +1,8 @@
 //! The journal alone, on a disk of which the power is cut: what was synced is in its places after it is played back, and nothing of another file is.
 
 use super::*;
-use crate::store::model::disk::{Dice, Disk};
 use crate::store::medium::Medium;
+use crate::store::model::disk::{Dice, Disk};
 
 const PAGE: usize = 512;
 const PAGES: u64 = 64;

@@ -174,8 +174,7 @@ impl Disk {
         let found = Self::with(home, None, Dice(0));
         found.lock().files[Which::Journal as usize] = Lying::with(log);
         play_back(&found, &found.journal()).expect("a disk that does not fail");
-        let image = found.lock().files[Which::Database as usize].durable.clone();
-        image
+        found.lock().files[Which::Database as usize].durable.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Platter> {
