@@ -1,7 +1,7 @@
 //! An access token verifies with an independent library of another language, from the keys that `hallpass key jwks` prints, and that
 //! library refuses it once it is over.
 //!
-//! What `hallpass metrics` prints is read by Prometheus's own parser of OpenMetrics in the same way.
+//! What `hallpass metrics` prints is read by Prometheus's own parser in the same way.
 //!
 //! `HALLPASS_PYTHON` names a Python that has `PyJWT` with its `crypto` extra and `prometheus_client`; without it there is nothing to compare with.
 
@@ -63,7 +63,7 @@ fn python() -> Option<std::ffi::OsString> {
     let python = std::env::var_os(PYTHON);
     if python.is_none() {
         let why = format!("skipped: {PYTHON} does not name a Python to compare with; `.ci/run` makes one\n");
-        std::io::stderr().write_all(why.as_bytes()).unwrap();
+        std::io::stderr().write_all(why.as_bytes()).expect("stderr");
     }
     python
 }

@@ -177,7 +177,9 @@ impl Requests {
         }
         if let Some(counts) = self.operations.get(operation as usize) {
             counts.outcomes.add(refused, 1);
-            nanos.into_iter().for_each(|nanos| counts.duration.add(nanos));
+            if let Some(nanos) = nanos {
+                counts.duration.add(nanos);
+            }
         }
     }
 
@@ -417,16 +419,20 @@ mod tests {
         assert_eq!(written.revocations().len(), RevocationKind::ALL.len());
         assert!(written.revocations().iter().all(|counted| counted.count == 1));
         let requests = Requests::new();
-        Reason::ALL.iter().for_each(|reason| requests.sent_away(*reason));
+        for reason in Reason::ALL {
+            requests.sent_away(reason);
+        }
         assert_eq!(requests.connections().1.len(), 3);
     }
 
     #[test]
     fn the_largest_answer_fits_its_frame() {
         let requests = Requests::new();
-        for number in 0..APPS_COUNTED + 1 {
+        for number in 0..=APPS_COUNTED {
             let app = requests.of_app(&format!("{number:->32}"));
-            [&app.brief, &app.refused, &app.verifications].iter().for_each(|count| count.add(u64::MAX));
+            for count in [&app.brief, &app.refused, &app.verifications] {
+                count.add(u64::MAX);
+            }
         }
         let app = requests.of_app("x");
         for operation in &requests.operations {

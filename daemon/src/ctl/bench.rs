@@ -66,12 +66,12 @@ async fn measure(host: &Host, entropy: &Entropy, report: &Report, out: &mut Out<
         time: Duration::from_secs(report.seconds.into()),
     };
     report.begin(out)?;
-    report.row(out, &bench.in_process().await?)?;
-    report.row(out, &bench.verify(1).await?)?;
-    report.row(out, &bench.verify(MANY).await?)?;
-    report.row(out, &bench.refresh(1).await?)?;
-    report.row(out, &bench.refresh(SEVERAL).await?)?;
-    report.row(out, &bench.login().await?)?;
+    Report::row(out, &bench.in_process().await?)?;
+    Report::row(out, &bench.verify(1).await?)?;
+    Report::row(out, &bench.verify(MANY).await?)?;
+    Report::row(out, &bench.refresh(1).await?)?;
+    Report::row(out, &bench.refresh(SEVERAL).await?)?;
+    Report::row(out, &bench.login().await?)?;
     report.end(out)
 }
 

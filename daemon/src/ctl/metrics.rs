@@ -1,4 +1,4 @@
-//! What the daemon has counted, as OpenMetrics text for the node exporter's textfile collector and its like, or as JSON.
+//! What the daemon has counted, as `OpenMetrics` text for the node exporter's textfile collector and its like, or as JSON.
 
 mod json;
 mod openmetrics;

@@ -122,7 +122,7 @@ async fn watch(args: &TopArgs, admin: &AdminClient) -> Result<(), Failure> {
             Happened::Resized => tty.resized()?,
             // One that is not answered yet goes on: keys are heard while it is waited for.
             Happened::Tick if !is_looking => {
-                (looking, is_looking) = (Some(Box::pin(admin.metrics())).into(), true)
+                (looking, is_looking) = (Some(Box::pin(admin.metrics())).into(), true);
             }
             Happened::Tick => {}
         }

@@ -20,15 +20,16 @@ pub(super) struct Host {
 impl Host {
     /// Starts it, and waits until it serves.
     pub(super) async fn start(parts: Parts) -> Result<Self, Failure> {
-        let ((serves, served), (stop, stopped)) = (oneshot::channel(), oneshot::channel());
+        let (ready, is_ready) = oneshot::channel();
+        let (stop, told_to) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("daemon".into())
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                runtime.map_err(|error| error.to_string())?.block_on(serve(parts, serves, stopped))
+                runtime.map_err(|error| error.to_string())?.block_on(serve(parts, ready, told_to))
             })
             .map_err(Failure::Start)?;
-        match served.await {
+        match is_ready.await {
             Ok([auth, admin]) => Ok(Self { auth, admin, stop, thread }),
             Err(_) => Err(ended(thread.join())
                 .err()
@@ -47,14 +48,14 @@ impl Host {
 
 async fn serve(
     parts: Parts,
-    serves: oneshot::Sender<[PathBuf; 2]>,
-    stopped: oneshot::Receiver<()>,
+    ready: oneshot::Sender<[PathBuf; 2]>,
+    told_to_stop: oneshot::Receiver<()>,
 ) -> Result<(), String> {
     let daemon = Daemon::start(parts, Passed::default()).await.map_err(|error| error.to_string())?;
     let sockets = [daemon.auth_socket().to_owned(), daemon.admin_socket().to_owned()];
     // Whoever has gone meanwhile wants it stopped.
-    let _ = serves.send(sockets);
-    let _ = stopped.await;
+    let _ = ready.send(sockets);
+    let _ = told_to_stop.await;
     daemon.stop().await.map_err(|error| error.to_string())
 }
 

@@ -81,7 +81,7 @@ impl Report {
     }
 
     /// One result.
-    pub(super) fn row(&self, out: &mut Out<'_>, measured: &Measured) -> Result<(), Failure> {
+    pub(super) fn row(out: &mut Out<'_>, measured: &Measured) -> Result<(), Failure> {
         if out.json {
             return Ok(out.object(&MeasuredView::from(measured))?);
         }
@@ -110,7 +110,7 @@ impl Report {
         writeln!(
             out.to,
             "\n█ to p50, ░ to p99, on a scale on which every column is the same factor.\n\n\
-             verify in process  A token seen before, in the app's own process: it reads memory.\n\
+             verify in process  A token seen before, in the app's own process, from memory.\n\
              verify by call     The same over the socket. Callers of one app share messages.\n\
              refresh            Answered once it is on disk: this one's. Many share one sync.\n\
              login              Argon2id with {}, slow on purpose: a guess costs as much.",

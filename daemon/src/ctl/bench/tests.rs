@@ -19,9 +19,9 @@ fn shown(json: bool, width: Option<usize>) -> String {
         nanos: (0..count as u64).map(|step| nanos + step * nanos / 100).collect(),
     };
     report.begin(&mut out).unwrap();
-    report.row(&mut out, &measured("verify in process", 1, 40, 100)).unwrap();
-    report.row(&mut out, &measured("verify by call", 64, 200_000, 100)).unwrap();
-    report.row(&mut out, &measured("login", 1, 40_000_000, 50)).unwrap();
+    Report::row(&mut out, &measured("verify in process", 1, 40, 100)).unwrap();
+    Report::row(&mut out, &measured("verify by call", 64, 200_000, 100)).unwrap();
+    Report::row(&mut out, &measured("login", 1, 40_000_000, 50)).unwrap();
     report.end(&mut out).unwrap();
     String::from_utf8(to).unwrap()
 }

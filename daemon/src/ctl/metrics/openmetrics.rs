@@ -1,4 +1,4 @@
-//! What was counted as OpenMetrics text (<https://prometheus.io/docs/specs/om/open_metrics_spec/>). The names are a promise: one may be added,
+//! What was counted as `OpenMetrics` text (<https://prometheus.io/docs/specs/om/open_metrics_spec/>). The names are a promise: one may be added,
 //! none may change.
 
 use std::fmt;

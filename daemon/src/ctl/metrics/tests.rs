@@ -8,7 +8,7 @@ use super::sample::sample;
 use super::{MetricsView, put};
 
 /// Families by name: their kind, and the values of their samples by what stands before the value.
-struct Parsed(BTreeMap<String, (String, Vec<(String, f64)>)>);
+struct Parsed(BTreeMap<String, (String, Vec<(String, String)>)>);
 
 /// Reads the text as strictly as the format is written down: one family after the other, each sample under its own, `# EOF` last.
 fn parse(text: &str) -> Parsed {
@@ -39,7 +39,8 @@ fn parse(text: &str) -> Parsed {
                 let name = series.split('{').next().unwrap();
                 let fits = suffixes.iter().any(|suffix| name == format!("{current}{suffix}"));
                 assert!(fits, "{name} stands under {current}, a {kind}");
-                samples.push((series.to_owned(), value.parse().unwrap()));
+                assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");
+                samples.push((series.to_owned(), value.to_owned()));
             }
         }
     }
@@ -48,9 +49,9 @@ fn parse(text: &str) -> Parsed {
 }
 
 impl Parsed {
-    fn value(&self, series: &str) -> f64 {
+    fn value(&self, series: &str) -> &str {
         let mut all = self.0.values().flat_map(|(_, samples)| samples);
-        all.find(|(name, _)| name == series).unwrap_or_else(|| panic!("there is no {series}")).1
+        &all.find(|(name, _)| name == series).unwrap_or_else(|| panic!("there is no {series}")).1
     }
 }
 
@@ -59,18 +60,19 @@ fn the_text_is_what_the_format_asks_for() {
     let text = text(sample(10));
     let parsed = parse(&text);
     assert!(parsed.0.keys().all(|name| name.starts_with("hallpass_")), "{:?}", parsed.0.keys());
-    assert_eq!(parsed.value("hallpass_build_info{version=\"0.1.0\"}"), 1.0);
-    assert_eq!(parsed.value("hallpass_start_time_seconds"), 1.7e9);
-    assert_eq!(
-        parsed.value("hallpass_requests_total{operation=\"login\",outcome=\"invalid_credentials\"}"),
-        10.0
-    );
-    assert_eq!(parsed.value("hallpass_verifications_total{outcome=\"ok\"}"), 240_000.0);
-    assert_eq!(parsed.value("hallpass_app_requests_total{app=\"shop\"}"), 9_000.0);
-    assert_eq!(parsed.value("hallpass_revocations_total{kind=\"reuse\"}"), 10.0);
-    assert_eq!(parsed.value("hallpass_board_raises_total{what=\"slot\"}"), 140.0);
-    assert_eq!(parsed.value("hallpass_database_size_bytes"), 1_589_248.0);
-    assert_eq!(parsed.value("hallpass_commit_batch_size_bucket{le=\"2.0\"}"), 980.0);
+    for (series, value) in [
+        ("build_info{version=\"0.1.0\"}", "1.0"),
+        ("start_time_seconds", "1700000000.0"),
+        ("requests_total{operation=\"login\",outcome=\"invalid_credentials\"}", "10"),
+        ("verifications_total{outcome=\"ok\"}", "240000"),
+        ("app_requests_total{app=\"shop\"}", "9000"),
+        ("revocations_total{kind=\"reuse\"}", "10"),
+        ("board_raises_total{what=\"slot\"}", "140"),
+        ("database_size_bytes", "1589248.0"),
+        ("commit_batch_size_bucket{le=\"2.0\"}", "980"),
+    ] {
+        assert_eq!(parsed.value(&format!("hallpass_{series}")), value, "{series}");
+    }
 }
 
 #[test]
@@ -78,15 +80,15 @@ fn buckets_rise_to_all_there_are_and_times_are_seconds() {
     let parsed = parse(&text(sample(10)));
     let of_verify =
         |suffix: &str| format!("hallpass_request_duration_seconds_{suffix}{{operation=\"verify\"}}");
-    let all = parsed.value(&of_verify("count"));
-    assert_eq!((all, parsed.value(&of_verify("sum"))), (12_360.0, 12_360.0 * 12e-6));
+    assert_eq!((parsed.value(&of_verify("count")), parsed.value(&of_verify("sum"))), ("12360", "0.14832"));
     let (_, samples) = &parsed.0["hallpass_request_duration_seconds"];
-    let buckets: Vec<_> =
-        samples.iter().filter(|(name, _)| name.contains("_bucket") && name.contains("\"verify\"")).collect();
-    assert_eq!(buckets.len(), 37);
-    assert!(buckets.is_sorted_by(|one, next| one.1 <= next.1), "{buckets:?}");
-    assert!(buckets[0].0.contains("le=\"1e-7\"") || buckets[0].0.contains("le=\"0.0000001\""), "{buckets:?}");
-    assert!(buckets[36].0.contains("le=\"+Inf\"") && buckets[36].1 == all, "{buckets:?}");
+    let of_verify =
+        samples.iter().filter(|(name, _)| name.contains("_bucket") && name.contains("\"verify\""));
+    let counts: Vec<u64> = of_verify.clone().map(|(_, count)| count.parse().unwrap()).collect();
+    assert!(counts.is_sorted() && counts.len() == 37, "{counts:?}");
+    let (first, last) = (of_verify.clone().next().unwrap(), of_verify.clone().next_back().unwrap());
+    assert!(first.0.contains("le=\"1e-7\""), "{first:?}");
+    assert!(last.0.contains("le=\"+Inf\"") && last.1 == "12360", "{last:?}");
 }
 
 #[test]

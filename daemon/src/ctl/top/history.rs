@@ -33,9 +33,10 @@ impl History {
         if self.seen.len() > WINDOW + 1 {
             self.seen.pop_front();
         }
-        if self.has_interval() {
-            let rates = self.sight().map(|sight| LINES.map(|line| sight.rate(line)));
-            rates.into_iter().for_each(|rates| self.note(rates));
+        if self.has_interval()
+            && let Some(sight) = self.sight()
+        {
+            self.note(LINES.map(|line| sight.rate(line)));
         }
     }
 

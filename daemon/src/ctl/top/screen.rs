@@ -114,14 +114,14 @@ impl Screen<'_> {
         let full = if now.disk.full { ": FULL, nobody can log in" } else { "" };
         [
             format!(
-                "{:<NAMES$}{} alive  {} opened a second  {} users",
+                "{:<NAMES$}{} alive  {} opened/s  users {}",
                 "sessions",
                 grouped(now.sessions.alive),
                 often(self.sight.opened),
                 grouped(now.sessions.users)
             ),
             format!(
-                "{:<NAMES$}{} waiting  {} commits a second of {}  p50 {commit50}  p99 {commit99}{failed}",
+                "{:<NAMES$}{} waiting  {} commits/s of {} changes  p50 {commit50}  p99 {commit99}{failed}",
                 "writer",
                 grouped(now.writer.waiting),
                 often(self.sight.commits),
@@ -142,7 +142,7 @@ impl Screen<'_> {
         ]
     }
 
-    /// Every operation that was called, with how long it took.
+    /// Every operation that was called, with how long it took, and what it waited for.
     fn operations(&self, width: usize) -> Vec<String> {
         let drawn = width >= NAMES + 3 * NUMBER + 2 + BUCKETS;
         let axis = if drawn { "  100 ns  10 µs   1 ms    100 ms  10 s" } else { "" };
@@ -150,7 +150,14 @@ impl Screen<'_> {
             "{:<NAMES$}{:>NUMBER$}{:>NUMBER$}{:>NUMBER$}{axis}",
             "operation", "a second", "p50", "p99"
         )];
-        let called = self.sight.operations.iter().filter(|of| of.duration.count() > 0);
+        let Sight { commits, commit, hashes, hash, .. } = self.sight;
+        let within = |name: &str, rate, duration: &Histogram| Operation {
+            name: name.to_owned(),
+            rate,
+            duration: duration.clone(),
+        };
+        let within = [within("commit", *commits, commit), within("password hash", *hashes, hash)];
+        let called = self.sight.operations.iter().chain(&within).filter(|of| of.duration.count() > 0);
         lines.extend(called.map(|of| operation(of, drawn)));
         if lines.len() == 1 {
             lines.push("nothing was called".to_owned());

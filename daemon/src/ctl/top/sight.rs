@@ -87,6 +87,8 @@ pub(super) struct Sight {
     pub(super) batch: Histogram,
     /// Nanoseconds, over the window.
     pub(super) hash: Histogram,
+    /// Hashes a second.
+    pub(super) hashes: f64,
     /// Slots of the board raised a second.
     pub(super) raises: f64,
 }
@@ -117,6 +119,7 @@ impl Sight {
             commit: now.writer.commits.since(&oldest.writer.commits),
             batch: now.writer.batches.since(&oldest.writer.batches),
             hash: now.passwords.hashes.since(&oldest.passwords.hashes),
+            hashes: rate(|of| of.passwords.hashes.count()),
             raises: rate(|of| of.writer.slots_raised + of.writer.floors_raised),
             now: now.clone(),
         }

@@ -22,7 +22,8 @@ fn shown(history: &History, trouble: Option<&str>, (width, height): (usize, usiz
 /// `HALLPASS_WRITE_PAGES=1` writes them anew, to be looked at before they are kept.
 fn compare(name: &str, lines: &[String]) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ctl/top").join(name);
-    let text = lines.iter().map(|line| format!("{}\n", line.trim_end())).collect::<String>();
+    let lines: Vec<_> = lines.iter().map(|line| line.trim_end()).collect();
+    let text = lines.join("\n") + "\n";
     if std::env::var_os("HALLPASS_WRITE_PAGES").is_some() {
         std::fs::write(&path, &text).unwrap();
     }

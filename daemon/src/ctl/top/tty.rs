@@ -59,22 +59,27 @@ impl Tty {
     }
 
     /// Draws all lines, the first of them in bold.
+    #[expect(clippy::unused_self, reason = "only whoever has taken the terminal may draw on it")]
     pub(super) fn draw(&mut self, lines: &[String]) -> Result<(), Failure> {
-        let mut screen = Vec::new();
-        for (row, line) in lines.iter().enumerate() {
-            let row = u16::try_from(row).unwrap_or(u16::MAX);
-            queue!(screen, cursor::MoveTo(0, row))?;
-            if row == 0 {
-                queue!(screen, SetAttribute(Attribute::Bold), Print(line), SetAttribute(Attribute::Reset))?;
-            } else {
-                queue!(screen, Print(line))?;
-            }
-            queue!(screen, Clear(ClearType::UntilNewLine))?;
-        }
         // In one piece, so that nobody sees half of it.
-        io::stdout().write_all(&screen)?;
+        io::stdout().write_all(&painted(lines)?)?;
         Ok(io::stdout().flush()?)
     }
+}
+
+/// Each row is cleared before it is written: behind the last column of one that is full, clearing would take that away.
+fn painted(lines: &[String]) -> io::Result<Vec<u8>> {
+    let mut screen = Vec::new();
+    for (row, line) in lines.iter().enumerate() {
+        let row = u16::try_from(row).unwrap_or(u16::MAX);
+        queue!(screen, cursor::MoveTo(0, row), Clear(ClearType::UntilNewLine))?;
+        if row == 0 {
+            queue!(screen, SetAttribute(Attribute::Bold), Print(line), SetAttribute(Attribute::Reset))?;
+        } else {
+            queue!(screen, Print(line))?;
+        }
+    }
+    Ok(screen)
 }
 
 impl Drop for Tty {
@@ -144,6 +149,13 @@ fn ends(key: KeyEvent) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_is_cleared_before_it_is_written() {
+        let screen = painted(&["head".to_owned(), "full row".to_owned()]).unwrap();
+        let text = String::from_utf8(screen).unwrap();
+        assert_eq!(text, "\u{1b}[1;1H\u{1b}[K\u{1b}[1mhead\u{1b}[0m\u{1b}[2;1H\u{1b}[Kfull row");
+    }
 
     #[test]
     fn q_escape_and_ctrl_c_end_it_and_nothing_else_does() {
