@@ -1,7 +1,9 @@
 //! An access token verifies with an independent library of another language, from the keys that `hallpass key jwks` prints, and that
 //! library refuses it once it is over.
 //!
-//! `HALLPASS_PYTHON` names a Python that has `PyJWT` with its `crypto` extra; without it there is nothing to compare with.
+//! What `hallpass metrics` prints is read by Prometheus's own parser in the same way.
+//!
+//! `HALLPASS_PYTHON` names a Python that has `PyJWT` with its `crypto` extra and `prometheus_client`; without it there is nothing to compare with.
 
 #[expect(dead_code, reason = "each test file uses its part")]
 mod support;
@@ -15,6 +17,13 @@ use support::{Daemon, PASSWORD, PATIENCE, POLL, add_user, clear_environment, tok
 
 const PYTHON: &str = "HALLPASS_PYTHON";
 const SCRIPT: &str = include_str!("interop.py");
+/// Prints every family as one line: its name, its kind, and how many samples it has.
+const PARSER: &str = "
+import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+for family in text_string_to_metric_families(sys.stdin.read()):
+    print(family.name, family.type, len(family.samples))
+";
 
 /// Waits for a process to end, and gives what it printed.
 fn output(mut child: Child, stdin: &str) -> Output {
@@ -39,20 +48,48 @@ fn run(command: &mut Command, stdin: &str) -> String {
     String::from_utf8(output.stdout).expect("words")
 }
 
-/// The key set, as an operator gets it.
-fn printed_keys(daemon: &Daemon) -> Value {
+fn printed(daemon: &Daemon, arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
     clear_environment(&mut command);
-    let printed = run(command.arg("--socket").arg(daemon.socket()).args(["key", "jwks"]), "");
-    serde_json::from_str(&printed).expect("a JWK set")
+    run(command.arg("--socket").arg(daemon.socket()).args(arguments), "")
+}
+
+/// The key set, as an operator gets it.
+fn printed_keys(daemon: &Daemon) -> Value {
+    serde_json::from_str(&printed(daemon, &["key", "jwks"])).expect("a JWK set")
+}
+
+fn python() -> Option<std::ffi::OsString> {
+    let python = std::env::var_os(PYTHON);
+    if python.is_none() {
+        let why = format!("skipped: {PYTHON} does not name a Python to compare with; `.ci/run` makes one\n");
+        std::io::stderr().write_all(why.as_bytes()).expect("stderr");
+    }
+    python
+}
+
+#[tokio::test]
+async fn the_parser_of_prometheus_reads_what_was_counted() {
+    let Some(python) = python() else { return };
+    let daemon = Daemon::start().await;
+    add_user(&daemon.admin().await, "alice", PASSWORD, &["editor"]).await;
+    tokens(&daemon.client().await, "alice", PASSWORD).await.unwrap();
+    let text = printed(&daemon, &["metrics"]);
+    let read = run(Command::new(&python).args(["-I", "-c", PARSER]), &text);
+    for family in [
+        "hallpass_requests counter",
+        "hallpass_request_duration_seconds histogram",
+        "hallpass_sessions_alive gauge 1",
+        "hallpass_commit_batch_size histogram",
+    ] {
+        assert!(read.lines().any(|line| line.starts_with(family)), "{family} is not among\n{read}");
+    }
+    assert_eq!(read.lines().count(), text.lines().filter(|line| line.starts_with("# TYPE")).count());
 }
 
 #[tokio::test]
 async fn pyjwt_accepts_an_access_token_until_it_is_over() {
-    let Some(python) = std::env::var_os(PYTHON) else {
-        let why = format!("skipped: {PYTHON} does not name a Python with PyJWT; `.ci/run` makes one\n");
-        return std::io::stderr().write_all(why.as_bytes()).unwrap();
-    };
+    let Some(python) = python() else { return };
     let (daemon, other) = (Daemon::start().await, Daemon::start().await);
     let user = add_user(&daemon.admin().await, "alice", PASSWORD, &["editor", "operator"]).await;
     let client = daemon.client().await;

@@ -11,6 +11,7 @@ use hallpass_protocol::auth::{
     Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionPage, Verify,
 };
 use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::request_id::RequestId;
 use hallpass_protocol::secret::Token;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
@@ -109,6 +110,12 @@ impl Client {
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { inner: self.inner.with_deadline(deadline), ..self }
+    }
+
+    /// The same connection, with this name for each call in the daemon's log. See [`Client::with_request_id`](crate::Client::with_request_id).
+    #[must_use]
+    pub fn with_request_id(self, id: RequestId) -> Self {
+        Self { inner: self.inner.with_request_id(id), ..self }
     }
 
     /// The socket that this client speaks to.

@@ -12,12 +12,13 @@ use hallpass_protocol::auth::{
 };
 use hallpass_protocol::limits::REQUEST_DEADLINE;
 use hallpass_protocol::paths;
+use hallpass_protocol::request_id::RequestId;
 use hallpass_protocol::secret::Token;
 
 use crate::attempt::new_attempt;
 use crate::calls::{AuthCalls, answer};
 use crate::error::Error;
-use crate::link::{Link, Repeat};
+use crate::link::{Link, Manner, Repeat};
 
 /// How long a call may take unless [`Client::with_deadline`] says otherwise.
 pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
@@ -29,7 +30,7 @@ pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Client {
     link: Arc<Link<AuthCalls>>,
-    deadline: Duration,
+    manner: Manner,
 }
 
 impl fmt::Debug for Client {
@@ -56,13 +57,21 @@ impl Client {
     }
 
     fn over(link: Link<AuthCalls>) -> Self {
-        Self { link: Arc::new(link), deadline: DEFAULT_DEADLINE }
+        Self { link: Arc::new(link), manner: Manner::default() }
     }
 
     /// The same connection, with this much time for each call in all, connecting anew included: 10 s by default, 60 s at most.
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
-        Self { deadline: deadline.min(REQUEST_DEADLINE), ..self }
+        let deadline = deadline.min(REQUEST_DEADLINE);
+        Self { manner: Manner { deadline, ..self.manner }, ..self }
+    }
+
+    /// The same connection, with this name for each call in the daemon's log, from its being read to its being on disk. See `log.level`: the lines are
+    /// written from `debug` on.
+    #[must_use]
+    pub fn with_request_id(self, id: RequestId) -> Self {
+        Self { manner: Manner { request_id: Some(id), ..self.manner }, ..self }
     }
 
     /// The socket that this client speaks to.
@@ -74,7 +83,7 @@ impl Client {
     /// Who is at each end: the daemon's version and database, and what this app is known as.
     pub async fn hello(&self) -> Result<Hello, Error> {
         let request = || AuthRequest::Hello {};
-        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Hello)).await
+        self.link.call(self.manner, Repeat::Harmless, request, answer!(AuthResponse::Hello)).await
     }
 
     /// Proves a user's password and opens a session.
@@ -83,7 +92,7 @@ impl Client {
     /// opens nothing and ends by itself; log in again.
     pub async fn login(&self, login: Login) -> Result<Grant, Error> {
         let request = || AuthRequest::Login { request: login.clone() };
-        self.link.call(self.deadline, Repeat::Never, request, answer!(AuthResponse::Login)).await
+        self.link.call(self.manner, Repeat::Never, request, answer!(AuthResponse::Login)).await
     }
 
     /// Checks a session or access token and says whose it is, with the roles they have now.
@@ -105,12 +114,12 @@ impl Client {
     /// # Errors
     /// An error of the whole says that the daemon could not be asked, or refused to be. Nothing is known of any token then.
     pub async fn verify_many(&self, requests: Vec<Verify>) -> Result<Vec<Result<Identity, Error>>, Error> {
-        self.link.verify_many(self.deadline, &requests).await
+        self.link.verify_many(self.manner.deadline, &requests).await
     }
 
     /// Checks a token and says what it takes to answer the same again without asking.
     pub(crate) async fn verify_stamped(&self, verify: Verify) -> Result<Verified, Error> {
-        self.link.verify(self.deadline, &verify).await
+        self.link.verify(self.manner.deadline, &verify).await
     }
 
     /// Exchanges a refresh token for the next one and a fresh access token.
@@ -123,7 +132,7 @@ impl Client {
         let repeat = if attempt.is_some() { Repeat::Harmless } else { Repeat::Never };
         let refresh = Refresh { attempt, ..refresh };
         let request = || AuthRequest::Refresh { request: refresh.clone() };
-        self.link.call(self.deadline, repeat, request, answer!(AuthResponse::Refresh)).await
+        self.link.call(self.manner, repeat, request, answer!(AuthResponse::Refresh)).await
     }
 
     /// Ends sessions of the calling app. When this returns, no verification accepts them any more.
@@ -131,13 +140,13 @@ impl Client {
     /// The count is of sessions that this asking ended: zero where an answer was lost and the call was made again.
     pub async fn revoke(&self, revoke: Revoke) -> Result<Revoked, Error> {
         let request = || AuthRequest::Revoke { request: revoke.clone() };
-        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Revoke)).await
+        self.link.call(self.manner, Repeat::Harmless, request, answer!(AuthResponse::Revoke)).await
     }
 
     /// Lists a user's living sessions with the calling app, a page at a time.
     pub async fn sessions(&self, list: ListSessions) -> Result<SessionPage, Error> {
         let request = || AuthRequest::Sessions { request: list.clone() };
-        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Sessions)).await
+        self.link.call(self.manner, Repeat::Harmless, request, answer!(AuthResponse::Sessions)).await
     }
 
     /// Opens a session for a user whom this app has authenticated itself, by a passkey or another provider. Needs the right `vouch`.
@@ -145,7 +154,7 @@ impl Client {
     /// Never asked twice, like [`Client::login`].
     pub async fn open_session(&self, open: OpenSession) -> Result<Grant, Error> {
         let request = || AuthRequest::OpenSession { request: open.clone() };
-        self.link.call(self.deadline, Repeat::Never, request, answer!(AuthResponse::OpenSession)).await
+        self.link.call(self.manner, Repeat::Never, request, answer!(AuthResponse::OpenSession)).await
     }
 
     /// Proves the password of a session's user again. The grant is of a new session with a raised level, which takes the old one's
@@ -154,7 +163,7 @@ impl Client {
     /// Never asked twice, like [`Client::login`].
     pub async fn reauthenticate(&self, proof: Reauthenticate) -> Result<Grant, Error> {
         let request = || AuthRequest::Reauthenticate { request: proof.clone() };
-        self.link.call(self.deadline, Repeat::Never, request, answer!(AuthResponse::Reauthenticate)).await
+        self.link.call(self.manner, Repeat::Never, request, answer!(AuthResponse::Reauthenticate)).await
     }
 
     /// Changes the password of a session's user. All their sessions end at once; the grant is of a new one.
@@ -162,7 +171,7 @@ impl Client {
     /// Never asked twice: after [`ErrorCode::Unknown`](crate::ErrorCode::Unknown) either password may be the right one.
     pub async fn change_password(&self, change: ChangePassword) -> Result<Grant, Error> {
         let request = || AuthRequest::ChangePassword { request: change.clone() };
-        self.link.call(self.deadline, Repeat::Never, request, answer!(AuthResponse::ChangePassword)).await
+        self.link.call(self.manner, Repeat::Never, request, answer!(AuthResponse::ChangePassword)).await
     }
 
     /// Sets a password with a code that an administrator handed out, and opens a session.
@@ -170,18 +179,18 @@ impl Client {
     /// Never asked twice: a code is good once.
     pub async fn redeem_code(&self, redeem: RedeemCode) -> Result<Grant, Error> {
         let request = || AuthRequest::RedeemCode { request: redeem.clone() };
-        self.link.call(self.deadline, Repeat::Never, request, answer!(AuthResponse::RedeemCode)).await
+        self.link.call(self.manner, Repeat::Never, request, answer!(AuthResponse::RedeemCode)).await
     }
 
     /// A token for this app itself, for the audience named or the app's first. Needs the right `service_token`.
     pub async fn service_token(&self, audience: Option<String>) -> Result<ServiceToken, Error> {
         let request = || AuthRequest::ServiceToken { audience: audience.clone() };
-        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::ServiceToken)).await
+        self.link.call(self.manner, Repeat::Harmless, request, answer!(AuthResponse::ServiceToken)).await
     }
 
     /// The public keys that access tokens are signed with.
     pub async fn jwks(&self) -> Result<PublishedKeys, Error> {
         let request = || AuthRequest::Jwks {};
-        self.link.call(self.deadline, Repeat::Harmless, request, answer!(AuthResponse::Jwks)).await
+        self.link.call(self.manner, Repeat::Harmless, request, answer!(AuthResponse::Jwks)).await
     }
 }

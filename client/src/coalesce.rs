@@ -129,7 +129,7 @@ impl Link<AuthCalls> {
         while !requests.is_empty() {
             let list = Requests::first_of(requests).map_err(unencoded)?;
             let (count, body) = (list.count, Arc::new(list.body));
-            let put = |desk: &Arc<Desk<AuthCalls>>| Call::put(desk, deadline, &body, true);
+            let put = |desk: &Arc<Desk<AuthCalls>>| Call::put(desk, deadline, 0, &body, true);
             match self.ask(deadline, Repeat::Harmless, put).await {
                 Ok(response) => {
                     let answers = answers(response, count.into())?;
@@ -229,6 +229,14 @@ impl Errand<AuthCalls> for AuthErrand {
         match self {
             Self::Call(call) => call.deadline(),
             Self::Message(message) => message.deadline,
+        }
+    }
+
+    /// A message of several callers has no name that would be all of theirs.
+    fn request_id(&self) -> u128 {
+        match self {
+            Self::Call(call) => call.request_id(),
+            Self::Message(_) => 0,
         }
     }
 

@@ -40,6 +40,8 @@ pub(crate) trait Errand<C: Calls>: Send + Unpin + 'static {
     fn ticket(&self) -> Option<Arc<Ticket<C>>>;
     /// Until when somebody waits at most.
     fn deadline(&self) -> Instant;
+    /// What it is called in logs, as a number; 0 if it has no name.
+    fn request_id(&self) -> u128;
     /// The request.
     fn body(&self) -> &[u8];
     /// Whether several callers share it. Then others are likely to be just about to ask.
@@ -231,6 +233,7 @@ fn wake<C: Calls>(mut state: MutexGuard<'_, State<C>>) {
 pub(crate) struct Call<C: Calls> {
     ticket: Weak<Ticket<C>>,
     deadline: Instant,
+    request_id: u128,
     body: Arc<Body>,
     is_quick: bool,
     caller: oneshot::Sender<Told<C::Response>>,
@@ -241,14 +244,15 @@ impl<C: Calls> Call<C> {
     pub(crate) fn put(
         desk: &Arc<Desk<C>>,
         deadline: Instant,
+        request_id: u128,
         body: &Arc<Body>,
         is_quick: bool,
     ) -> Option<Question<C, C::Response>> {
         let (caller, reply) = oneshot::channel();
         let ticket = desk.put(|waiting, id| {
             let ticket = desk.ticket(id);
-            let call =
-                Self { ticket: Arc::downgrade(&ticket), deadline, body: Arc::clone(body), is_quick, caller };
+            let (ticket_here, body) = (Arc::downgrade(&ticket), Arc::clone(body));
+            let call = Self { ticket: ticket_here, deadline, request_id, body, is_quick, caller };
             waiting.push_back(call.into());
             ticket
         })?;
@@ -263,6 +267,10 @@ impl<C: Calls> Errand<C> for Call<C> {
 
     fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    fn request_id(&self) -> u128 {
+        self.request_id
     }
 
     fn body(&self) -> &[u8] {

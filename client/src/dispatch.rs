@@ -40,7 +40,7 @@ pub(crate) struct Dispatch<C: Calls> {
     frames: Frames<C>,
     desk: Arc<Desk<C>>,
     under_way: BTreeMap<u64, UnderWay<C::Errand>>,
-    /// What every request says of itself but its deadline: we trace nothing.
+    /// What every request says of itself but its deadline and its name.
     context: context::Context,
     /// Whether the runtime may run this task, which was just woken, before callers who have waited longer.
     jumps_queues: bool,
@@ -151,7 +151,9 @@ impl<C: Calls> Dispatch<C> {
         // Everybody has given up on it, and so it is not worth asking.
         let Some(ticket) = errand.ticket() else { return };
         self.context.deadline = errand.deadline().into_std();
-        let head = ClientMessage::Request(Request { context: self.context, id: ticket.id(), message: () });
+        let mut context = self.context;
+        context.trace_context.trace_id = errand.request_id().into();
+        let head = ClientMessage::Request(Request { context, id: ticket.id(), message: () });
         match put_frame(&head, errand.body(), C::FRAME, self.frames.write_buffer_mut()) {
             Ok(()) => {
                 ticket.send();

@@ -9,10 +9,12 @@ use futures_util::future::{BoxFuture, FutureExt, Shared};
 use hallpass_protocol::auth::Answer;
 use hallpass_protocol::codec::{CodecError, encode};
 use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::request_id::RequestId;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use crate::calls::Calls;
+use crate::client::DEFAULT_DEADLINE;
 use crate::connection::Connection;
 use crate::desk::{Body, Call, Desk, Fault, Question, Ticket};
 use crate::dial::dial;
@@ -29,6 +31,21 @@ pub(crate) enum Repeat {
     Harmless,
     /// Asking twice could do it twice, or fail for having been done.
     Never,
+}
+
+/// How a client's calls are made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// How long each may take in all.
+    pub(crate) deadline: Duration,
+    /// What each is called in logs.
+    pub(crate) request_id: Option<RequestId>,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { deadline: DEFAULT_DEADLINE, request_id: None }
+    }
 }
 
 /// A connection that is there or on its way; everybody who needs it waits for the same one.
@@ -67,17 +84,19 @@ impl<C: Calls> Link<C> {
         &self.path
     }
 
-    /// Asks and waits for the answer, for at most `limit` in all.
+    /// Asks and waits for the answer.
     pub(crate) async fn call<T>(
         &self,
-        limit: Duration,
+        manner: Manner,
         repeat: Repeat,
         request: impl FnOnce() -> C::Request,
         answer: impl Fn(C::Response) -> Option<Answer<T>>,
     ) -> Result<T, Error> {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + manner.deadline;
+        let request_id = manner.request_id.map_or(0, RequestId::get);
         let body = Arc::new(Body::new(encode(&request()).map_err(unencoded)?));
-        let response = self.ask(deadline, repeat, |desk| Call::put(desk, deadline, &body, false)).await?;
+        let response =
+            self.ask(deadline, repeat, |desk| Call::put(desk, deadline, request_id, &body, false)).await?;
         Ok(answer(response).unwrap_or_else(|| Err(mixed_up()))?)
     }
 

@@ -1,6 +1,7 @@
 //! The administrator's calls. One straight line for each.
 
 mod audit;
+mod counted;
 mod importing;
 
 use std::collections::BTreeMap;
@@ -16,12 +17,15 @@ use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::SessionId;
 use hallpass_protocol::limits::{REVOCATIONS_PER_PAGE, USERS_PER_PAGE};
+use hallpass_protocol::metrics::Metrics;
 use hallpass_protocol::secret::{NewMasterKey, Password, Token};
 use tarpc::context;
+use tracing::Instrument;
 
 use crate::auth_service::context::code_hash;
 use crate::auth_service::ended;
 use crate::auth_service::pages::session_page;
+use crate::clock::Stopwatch;
 use crate::connection::guarded;
 use crate::domain::account::{Attributes, Change, Name, NewUser, Roles, User, no_such_user};
 use crate::domain::command::Command;
@@ -29,7 +33,9 @@ use crate::domain::effect::Outcome;
 use crate::domain::keyset::{Key, KeyKind, KeyState};
 use crate::domain::policy::{Operation, Permit, Principal};
 use crate::domain::revocation::Target;
+use crate::followed;
 use crate::keys::MasterKey;
+use crate::metrics::OfApp;
 use crate::shared::{Shared, unreadable};
 use crate::store::Listed;
 
@@ -38,44 +44,46 @@ use crate::store::Listed;
 pub(crate) struct AdminService {
     shared: Arc<Shared>,
     caller: Arc<Principal>,
+    /// Where administrators' calls are counted.
+    app: Arc<OfApp>,
 }
 
 impl Admin for AdminService {
-    async fn status(self, _: context::Context) -> Answer<Status> {
-        guarded(async { self.answer_status() }).await
+    async fn status(self, call: context::Context) -> Answer<Status> {
+        self.counted(&call, async { self.answer_status() }).await
     }
 
-    async fn user_add(self, _: context::Context, request: AddUser) -> Answer<UserInfo> {
-        guarded(self.add_user(request)).await
+    async fn user_add(self, call: context::Context, request: AddUser) -> Answer<UserInfo> {
+        self.counted(&call, self.add_user(request)).await
     }
 
-    async fn user_list(self, _: context::Context, after: Option<String>) -> Answer<UserPage> {
-        guarded(async { self.list_users(after.as_deref()) }).await
+    async fn user_list(self, call: context::Context, after: Option<String>) -> Answer<UserPage> {
+        self.counted(&call, async { self.list_users(after.as_deref()) }).await
     }
 
-    async fn user_show(self, _: context::Context, name: String) -> Answer<UserInfo> {
-        guarded(async { self.user(&name).map(user_info) }).await
+    async fn user_show(self, call: context::Context, name: String) -> Answer<UserInfo> {
+        self.counted(&call, async { self.user(&name).map(user_info) }).await
     }
 
-    async fn user_enable(self, _: context::Context, name: String) -> Answer<UserInfo> {
-        guarded(self.change(name, Change::Enable)).await
+    async fn user_enable(self, call: context::Context, name: String) -> Answer<UserInfo> {
+        self.counted(&call, self.change(name, Change::Enable)).await
     }
 
-    async fn user_disable(self, _: context::Context, name: String) -> Answer<UserInfo> {
-        guarded(self.change(name, Change::Disable)).await
+    async fn user_disable(self, call: context::Context, name: String) -> Answer<UserInfo> {
+        self.counted(&call, self.change(name, Change::Disable)).await
     }
 
-    async fn user_remove(self, _: context::Context, name: String) -> Answer<UserInfo> {
-        guarded(self.change(name, Change::Remove)).await
+    async fn user_remove(self, call: context::Context, name: String) -> Answer<UserInfo> {
+        self.counted(&call, self.change(name, Change::Remove)).await
     }
 
     async fn user_set_password(
         self,
-        _: context::Context,
+        call: context::Context,
         name: String,
         password: Password,
     ) -> Answer<UserInfo> {
-        guarded(async {
+        self.counted(&call, async {
             let _permit = self.admit()?;
             let parsed = Name::parse(&name)?;
             let hash = self.shared.hasher.hash_new(&password, parsed.as_str()).await?;
@@ -84,17 +92,22 @@ impl Admin for AdminService {
         .await
     }
 
-    async fn user_set_roles(self, _: context::Context, name: String, roles: Vec<String>) -> Answer<UserInfo> {
-        guarded(async { self.change(name, Change::SetRoles(Roles::parse(roles)?)).await }).await
+    async fn user_set_roles(
+        self,
+        call: context::Context,
+        name: String,
+        roles: Vec<String>,
+    ) -> Answer<UserInfo> {
+        self.counted(&call, async { self.change(name, Change::SetRoles(Roles::parse(roles)?)).await }).await
     }
 
     async fn session_list(
         self,
-        _: context::Context,
+        call: context::Context,
         name: String,
         after: Option<SessionId>,
     ) -> Answer<SessionPage> {
-        guarded(async {
+        self.counted(&call, async {
             let permit = self.admit()?;
             let user = self.user(&name)?.id;
             session_page(&self.shared, &permit, &ListSessions { user, after }).await
@@ -102,42 +115,44 @@ impl Admin for AdminService {
         .await
     }
 
-    async fn revoke(self, _: context::Context, target: RevokeTarget) -> Answer<Revoked> {
-        guarded(self.answer_revoke(target)).await
+    async fn revoke(self, call: context::Context, target: RevokeTarget) -> Answer<Revoked> {
+        self.counted(&call, self.answer_revoke(target)).await
     }
 
-    async fn key_jwks(self, _: context::Context) -> Answer<String> {
-        guarded(async {
+    async fn key_jwks(self, call: context::Context) -> Answer<String> {
+        self.counted(&call, async {
             let _permit = self.admit()?;
             Ok(self.shared.keys.ring().published().jwks.clone())
         })
         .await
     }
 
-    async fn user_rename(self, _: context::Context, name: String, new_name: String) -> Answer<UserInfo> {
-        guarded(async { self.change(name, Change::Rename(Name::parse(&new_name)?)).await }).await
+    async fn user_rename(self, call: context::Context, name: String, new_name: String) -> Answer<UserInfo> {
+        self.counted(&call, async { self.change(name, Change::Rename(Name::parse(&new_name)?)).await }).await
     }
 
     async fn user_set_attributes(
         self,
-        _: context::Context,
+        call: context::Context,
         name: String,
         attributes: BTreeMap<String, String>,
     ) -> Answer<UserInfo> {
-        guarded(async { self.change(name, Change::SetAttributes(Attributes::parse(attributes)?)).await })
-            .await
+        self.counted(&call, async {
+            self.change(name, Change::SetAttributes(Attributes::parse(attributes)?)).await
+        })
+        .await
     }
 
-    async fn user_code(self, _: context::Context, name: String) -> Answer<Code> {
-        guarded(self.make_code(name)).await
+    async fn user_code(self, call: context::Context, name: String) -> Answer<Code> {
+        self.counted(&call, self.make_code(name)).await
     }
 
-    async fn key_list(self, _: context::Context) -> Answer<Vec<KeyInfo>> {
-        guarded(async { self.list_keys() }).await
+    async fn key_list(self, call: context::Context) -> Answer<Vec<KeyInfo>> {
+        self.counted(&call, async { self.list_keys() }).await
     }
 
-    async fn key_rotate(self, _: context::Context, request: RotateKey) -> Answer<Vec<KeyInfo>> {
-        guarded(async {
+    async fn key_rotate(self, call: context::Context, request: RotateKey) -> Answer<Vec<KeyInfo>> {
+        self.counted(&call, async {
             let kind = if request.mac { KeyKind::Mac } else { KeyKind::Signing };
             self.shared.rotate(self.admit()?, kind, request.emergency).await?;
             self.list_keys()
@@ -147,85 +162,108 @@ impl Admin for AdminService {
 
     async fn revocation_list(
         self,
-        _: context::Context,
+        call: context::Context,
         after: Option<RevocationKey>,
     ) -> Answer<Vec<RevocationEntry>> {
-        guarded(async { self.list_revocations(after) }).await
+        self.counted(&call, async { self.list_revocations(after) }).await
     }
 
-    async fn audit_tail(self, _: context::Context, request: AuditTail) -> Answer<Vec<AuditEntry>> {
-        guarded(async { audit::tail(&self.shared, &self.admit()?, &request) }).await
+    async fn audit_tail(self, call: context::Context, request: AuditTail) -> Answer<Vec<AuditEntry>> {
+        self.counted(&call, async { audit::tail(&self.shared, &self.admit()?, &request) }).await
     }
 
-    async fn user_import(self, _: context::Context, request: ImportUser) -> Answer<ImportReport> {
-        guarded(self.import_user(request)).await
+    async fn user_import(self, call: context::Context, request: ImportUser) -> Answer<ImportReport> {
+        self.counted(&call, self.import_user(request)).await
     }
 
-    async fn key_retire(self, _: context::Context, kid: String) -> Answer<Vec<KeyInfo>> {
-        guarded(async {
+    async fn key_retire(self, call: context::Context, kid: String) -> Answer<Vec<KeyInfo>> {
+        self.counted(&call, async {
             self.shared.retire(self.admit()?, kid).await?;
             self.list_keys()
         })
         .await
     }
 
-    async fn key_reseal(self, _: context::Context, new_key: Option<NewMasterKey>) -> Answer<Reseal> {
-        guarded(async {
+    async fn key_reseal(self, call: context::Context, new_key: Option<NewMasterKey>) -> Answer<Reseal> {
+        self.counted(&call, async {
             let given = new_key.map(|key| MasterKey::from_bytes(key.expose()));
             self.shared.reseal(self.admit()?, given).await
         })
         .await
     }
 
-    async fn backup_begin(self, _: context::Context) -> Answer<Backup> {
-        guarded(async { self.shared.backup_begin(self.admit()?).await }).await
+    async fn backup_begin(self, call: context::Context) -> Answer<Backup> {
+        self.counted(&call, async { self.shared.backup_begin(self.admit()?).await }).await
     }
 
-    async fn backup_page(self, _: context::Context, request: BackupPlace) -> Answer<BackupPage> {
-        guarded(async { self.shared.backup_page(&self.admit()?, &request) }).await
+    async fn backup_page(self, call: context::Context, request: BackupPlace) -> Answer<BackupPage> {
+        self.counted(&call, async { self.shared.backup_page(&self.admit()?, &request) }).await
     }
 
-    async fn backup_end(self, _: context::Context, id: u64) -> Answer<()> {
-        guarded(async {
+    async fn backup_end(self, call: context::Context, id: u64) -> Answer<()> {
+        self.counted(&call, async {
             self.shared.backup_end(&self.admit()?, id);
             Ok(())
         })
         .await
     }
 
-    async fn clock_accept(self, _: context::Context) -> Answer<ClockAccepted> {
-        guarded(async { self.shared.clock_accept(self.admit()?).await }).await
+    async fn clock_accept(self, call: context::Context) -> Answer<ClockAccepted> {
+        self.counted(&call, async { self.shared.clock_accept(self.admit()?).await }).await
     }
 
-    async fn export_begin(self, _: context::Context, with_hashes: bool) -> Answer<Export> {
-        guarded(async { self.shared.export_begin(self.admit()?, with_hashes).await }).await
+    async fn export_begin(self, call: context::Context, with_hashes: bool) -> Answer<Export> {
+        self.counted(&call, async { self.shared.export_begin(self.admit()?, with_hashes).await }).await
     }
 
-    async fn export_page(self, _: context::Context, request: ExportPlace) -> Answer<ExportPage> {
-        guarded(async { self.shared.export_page(&self.admit()?, request) }).await
+    async fn export_page(self, call: context::Context, request: ExportPlace) -> Answer<ExportPage> {
+        self.counted(&call, async { self.shared.export_page(&self.admit()?, request) }).await
     }
 
-    async fn export_end(self, _: context::Context, id: u64) -> Answer<()> {
-        guarded(async {
+    async fn export_end(self, call: context::Context, id: u64) -> Answer<()> {
+        self.counted(&call, async {
             self.shared.export_end(&self.admit()?, id);
             Ok(())
         })
         .await
     }
 
-    async fn audit_find(self, _: context::Context, request: FindAudit) -> Answer<FoundAudit> {
-        guarded(async { audit::find(&self.shared, &self.admit()?, request) }).await
+    async fn audit_find(self, call: context::Context, request: FindAudit) -> Answer<FoundAudit> {
+        self.counted(&call, async { audit::find(&self.shared, &self.admit()?, request) }).await
     }
 
-    async fn audit_verify(self, _: context::Context, request: VerifyAudit) -> Answer<AuditStretch> {
-        guarded(async { audit::verify(Arc::clone(&self.shared), &self.admit()?, request).await }).await
+    async fn audit_verify(self, call: context::Context, request: VerifyAudit) -> Answer<AuditStretch> {
+        self.counted(&call, async { audit::verify(Arc::clone(&self.shared), &self.admit()?, request).await })
+            .await
+    }
+
+    async fn metrics(self, call: context::Context) -> Answer<Metrics> {
+        self.counted(&call, async { counted::metrics(&self.shared, &self.admit()?) }).await
     }
 }
 
 impl AdminService {
     /// The service for this caller.
     pub(crate) fn new(shared: Arc<Shared>, caller: Arc<Principal>) -> Self {
-        Self { shared, caller }
+        let app = shared.requests.of_app(caller.known_as());
+        Self { shared, caller, app }
+    }
+
+    /// Answers and counts a call, whatever comes of it.
+    async fn counted<T>(
+        &self,
+        context: &context::Context,
+        call: impl Future<Output = Answer<T>>,
+    ) -> Answer<T> {
+        let operation = Operation::Administer;
+        let span = followed::span(context, operation, self.caller.known_as(), self.shared.started);
+        self.app.begins();
+        let begun = Stopwatch::start();
+        let answer = guarded(call).instrument(span.clone()).await;
+        let (refused, nanos) = (answer.as_ref().err().map(|refusal| refusal.code), begun.nanos());
+        self.shared.requests.answered(&self.app, operation, refused, Some(nanos));
+        followed::answered(&span, refused, nanos);
+        answer
     }
 
     fn admit(&self) -> Answer<Permit> {

@@ -19,13 +19,17 @@ use hallpass_protocol::secret::Token;
 use hallpass_protocol::time::Millis;
 use hallpass_protocol::token::{Subject, TokenKind};
 use tarpc::context as call;
+use tracing::{Instrument, Span};
 
+use crate::clock::Stopwatch;
 use crate::connection::{guarded, guarded_at_once};
 use crate::domain::command::{Command, RefreshCommand};
 use crate::domain::effect::{GrantPlan, Outcome, Tokens};
 use crate::domain::policy::{Operation, Permit, Principal, admit};
 use crate::domain::revocation::{Target, Which};
+use crate::followed;
 use crate::keys::Gone;
+use crate::metrics::OfApp;
 use crate::shared::Shared;
 use told::AtOnce;
 use verifying::owned;
@@ -35,89 +39,143 @@ use verifying::owned;
 pub(crate) struct AuthService {
     shared: Arc<Shared>,
     caller: Arc<Principal>,
+    /// Where its calls are counted.
+    app: Arc<OfApp>,
 }
 
 impl Auth for AuthService {
-    async fn hello(self, _: call::Context) -> Answer<Hello> {
-        guarded(async { self.answer_hello() }).await
+    async fn hello(self, context: call::Context) -> Answer<Hello> {
+        self.counted(Operation::Hello, &context, async { self.answer_hello() }).await
     }
 
-    async fn login(self, _: call::Context, request: Login) -> Answer<Grant> {
-        guarded(self.answer_login(request)).await
+    async fn login(self, context: call::Context, request: Login) -> Answer<Grant> {
+        self.counted(Operation::Login, &context, self.answer_login(request)).await
     }
 
-    async fn verify(self, _: call::Context, request: Verify) -> Answer<Identity> {
-        guarded(async { self.answer_verify(&request) }).await
+    async fn verify(self, context: call::Context, request: Verify) -> Answer<Identity> {
+        self.counted(Operation::Verify, &context, async { self.answer_verify(&request) }).await
     }
 
-    async fn refresh(self, _: call::Context, request: Refresh) -> Answer<Grant> {
-        guarded(self.answer_refresh(request)).await
+    async fn refresh(self, context: call::Context, request: Refresh) -> Answer<Grant> {
+        self.counted(Operation::Refresh, &context, self.answer_refresh(request)).await
     }
 
-    async fn revoke(self, _: call::Context, request: Revoke) -> Answer<Revoked> {
-        guarded(self.answer_revoke(request)).await
+    async fn revoke(self, context: call::Context, request: Revoke) -> Answer<Revoked> {
+        self.counted(Operation::Revoke, &context, self.answer_revoke(request)).await
     }
 
-    async fn sessions(self, _: call::Context, request: ListSessions) -> Answer<SessionPage> {
-        guarded(async {
+    async fn sessions(self, context: call::Context, request: ListSessions) -> Answer<SessionPage> {
+        self.counted(Operation::Sessions, &context, async {
             let permit = self.admit(Operation::Sessions)?;
             pages::session_page(&self.shared, &permit, &request).await
         })
         .await
     }
 
-    async fn open_session(self, _: call::Context, request: OpenSession) -> Answer<Grant> {
-        guarded(self.answer_open_session(request)).await
+    async fn open_session(self, context: call::Context, request: OpenSession) -> Answer<Grant> {
+        self.counted(Operation::OpenSession, &context, self.answer_open_session(request)).await
     }
 
-    async fn reauthenticate(self, _: call::Context, request: Reauthenticate) -> Answer<Grant> {
-        guarded(self.answer_reauthenticate(request)).await
+    async fn reauthenticate(self, context: call::Context, request: Reauthenticate) -> Answer<Grant> {
+        self.counted(Operation::Reauthenticate, &context, self.answer_reauthenticate(request)).await
     }
 
-    async fn change_password(self, _: call::Context, request: ChangePassword) -> Answer<Grant> {
-        guarded(self.answer_change_password(request)).await
+    async fn change_password(self, context: call::Context, request: ChangePassword) -> Answer<Grant> {
+        self.counted(Operation::ChangePassword, &context, self.answer_change_password(request)).await
     }
 
-    async fn redeem_code(self, _: call::Context, request: RedeemCode) -> Answer<Grant> {
-        guarded(self.answer_redeem_code(request)).await
+    async fn redeem_code(self, context: call::Context, request: RedeemCode) -> Answer<Grant> {
+        self.counted(Operation::RedeemCode, &context, self.answer_redeem_code(request)).await
     }
 
-    async fn service_token(self, _: call::Context, audience: Option<String>) -> Answer<ServiceToken> {
-        guarded(async { self.answer_service_token(audience.as_deref()) }).await
+    async fn service_token(self, context: call::Context, audience: Option<String>) -> Answer<ServiceToken> {
+        self.counted(Operation::ServiceToken, &context, async {
+            self.answer_service_token(audience.as_deref())
+        })
+        .await
     }
 
-    async fn jwks(self, _: call::Context) -> Answer<PublishedKeys> {
-        guarded(async { self.answer_jwks() }).await
+    async fn jwks(self, context: call::Context) -> Answer<PublishedKeys> {
+        self.counted(Operation::Jwks, &context, async { self.answer_jwks() }).await
     }
 
-    async fn verify_many(self, _: call::Context, requests: Vec<Verify>) -> Answer<Vec<Answer<Verified>>> {
-        guarded(async { Ok(self.answer_verify_many(&requests)?.into_iter().map(owned).collect()) }).await
+    async fn verify_many(
+        self,
+        context: call::Context,
+        requests: Vec<Verify>,
+    ) -> Answer<Vec<Answer<Verified>>> {
+        self.counted(Operation::Verify, &context, async {
+            Ok(self.answer_verify_many(&requests)?.into_iter().map(owned).collect())
+        })
+        .await
     }
 }
 
 impl AuthService {
     /// The service for this caller.
     pub(crate) fn new(shared: Arc<Shared>, caller: Arc<Principal>) -> Self {
-        Self { shared, caller }
+        let app = shared.requests.of_app(caller.known_as());
+        Self { shared, caller, app }
     }
 
     /// Answers calls that only read memory, and nothing else.
-    pub(crate) fn answer_at_once(&self, request: &AuthRequest) -> Option<AtOnce> {
+    pub(crate) fn answer_at_once(&self, context: &call::Context, request: &AuthRequest) -> Option<AtOnce> {
         Some(match request {
             AuthRequest::Verify { request } => {
-                AtOnce::Other(AuthResponse::Verify(guarded_at_once(|| self.answer_verify(request))).into())
+                let answer = self.counted_at_once(Operation::Verify, context, || self.answer_verify(request));
+                AtOnce::Other(AuthResponse::Verify(answer).into())
             }
             AuthRequest::VerifyMany { requests } => {
-                AtOnce::VerifyMany(guarded_at_once(|| self.answer_verify_many(requests)))
+                AtOnce::VerifyMany(
+                    self.counted_at_once(Operation::Verify, context, || self.answer_verify_many(requests)),
+                )
             }
             AuthRequest::Hello {} => {
-                AtOnce::Other(AuthResponse::Hello(guarded_at_once(|| self.answer_hello())).into())
+                let answer = self.counted_at_once(Operation::Hello, context, || self.answer_hello());
+                AtOnce::Other(AuthResponse::Hello(answer).into())
             }
             AuthRequest::Jwks {} => {
-                AtOnce::Other(AuthResponse::Jwks(guarded_at_once(|| self.answer_jwks())).into())
+                let answer = self.counted_at_once(Operation::Jwks, context, || self.answer_jwks());
+                AtOnce::Other(AuthResponse::Jwks(answer).into())
             }
             _ => return None,
         })
+    }
+
+    /// Answers and counts a call, whatever comes of it.
+    async fn counted<T>(
+        &self,
+        operation: Operation,
+        context: &call::Context,
+        call: impl Future<Output = Answer<T>>,
+    ) -> Answer<T> {
+        let span = followed::span(context, operation, self.caller.known_as(), self.shared.started);
+        self.app.begins();
+        let begun = Stopwatch::start();
+        let answer = guarded(call).instrument(span.clone()).await;
+        self.count(operation, Some(begun), &span, &answer);
+        answer
+    }
+
+    /// The same for a call that waits for nothing.
+    fn counted_at_once<T>(
+        &self,
+        operation: Operation,
+        context: &call::Context,
+        call: impl FnOnce() -> Answer<T>,
+    ) -> Answer<T> {
+        let span = followed::brief_span(context, operation, self.caller.known_as(), self.shared.started);
+        let begun = (self.app.begins_at_once() || !span.is_disabled()).then(Stopwatch::start);
+        let answer = span.in_scope(|| guarded_at_once(call));
+        self.count(operation, begun, &span, &answer);
+        answer
+    }
+
+    fn count<T>(&self, operation: Operation, begun: Option<Stopwatch>, span: &Span, answer: &Answer<T>) {
+        let refused = answer.as_ref().err().map(|refusal| refusal.code);
+        let nanos = begun.map(Stopwatch::nanos);
+        self.shared.requests.answered(&self.app, operation, refused, nanos);
+        followed::answered(span, refused, nanos.unwrap_or_default());
     }
 
     fn admit(&self, operation: Operation) -> Answer<Permit> {

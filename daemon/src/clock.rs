@@ -41,6 +41,32 @@ pub(crate) fn monotonic_nanos() -> u64 {
     now.map_or(0, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX))
 }
 
+/// Takes the time of something, in nanoseconds, by a clock that nobody sets. It has nothing to do with what time the daemon takes it to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch(u64);
+
+impl Stopwatch {
+    /// Begins now.
+    pub(crate) fn start() -> Self {
+        Self(Self::now())
+    }
+
+    /// Nanoseconds since it was started.
+    pub(crate) fn nanos(self) -> u64 {
+        Self::now().saturating_sub(self.0)
+    }
+
+    /// Time since it was started.
+    pub(crate) fn elapsed(self) -> Duration {
+        Duration::from_nanos(self.nanos())
+    }
+
+    fn now() -> u64 {
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC);
+        now.map_or(0, |time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
 /// A jump ahead that is longer is not followed while the daemon runs: by mistake or by malice it would end every session for good.
 const LEAP: u64 = 24 * 3_600 * 1_000_000;
 /// What the wall clock may go astray between two looks without having been set, in microseconds: it is kept right in smaller pieces than this.

@@ -19,7 +19,7 @@ use hallpass_protocol::limits::{FRAME_DEADLINE, REQUESTS_IN_FLIGHT};
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 use tarpc::server::{BaseChannel, Channel, Config, Serve};
-use tarpc::{ClientMessage, Request, RequestName, Response};
+use tarpc::{ClientMessage, Request, RequestName, Response, context};
 use tokio::net::UnixStream;
 use tokio::task::coop::poll_proceed;
 use tokio::time::{Instant, Sleep, interval, sleep_until};
@@ -39,7 +39,7 @@ pub(crate) async fn serve<S, A>(
     stream: UnixStream,
     limits: Limits,
     service: S,
-    at_once: impl Fn(&S::Req) -> Option<A>,
+    at_once: impl Fn(&context::Context, &S::Req) -> Option<A>,
     stop: CancellationToken,
 ) where
     S: Serve + Clone,
@@ -164,7 +164,7 @@ where
     Req: DeserializeOwned,
     A: Serialize,
     R: Serialize,
-    F: Fn(&Req) -> Option<A>,
+    F: Fn(&context::Context, &Req) -> Option<A>,
 {
     type Item = io::Result<ClientMessage<Req>>;
 
@@ -182,7 +182,7 @@ where
                 other => return Poll::Ready(other),
             };
             this.seen.frames.fetch_add(1, Ordering::Relaxed);
-            let Some(answer) = (this.at_once)(&message) else {
+            let Some(answer) = (this.at_once)(&context, &message) else {
                 let aside = this.room.lend(this.inner.inner.codec().last_read());
                 *this.seen.aside.lock().unwrap_or_else(PoisonError::into_inner) = aside;
                 let request = Request { context, id, message };
@@ -426,13 +426,13 @@ mod tests {
         let (mut near, far) = UnixStream::pair().unwrap();
         let codec =
             WireCodec::<ClientMessage<String>, Response<Spoken<String, String>>>::new(End::Server, 1 << 20);
-        let at_once = |request: &String| (request != "pass").then(|| request.clone());
+        let at_once = |_: &context::Context, request: &String| (request != "pass").then(|| request.clone());
         let room = Budget::new(1).room(0, 64 << 10).expect("there is room");
         let seen = Arc::default();
         let inner = Timed::new(Framed::new(far, codec));
         let mut prompt = Prompt { inner, at_once, room, seen, answers: PhantomData::<(String, String)> };
         let request = |message: &str| {
-            let request = Request { context: tarpc::context::current(), id: 7, message: message.to_owned() };
+            let request = Request { context: context::current(), id: 7, message: message.to_owned() };
             let bytes = hallpass_protocol::codec::encode(&ClientMessage::Request(request)).unwrap();
             [u32::try_from(bytes.len()).unwrap().to_be_bytes().to_vec(), bytes].concat()
         };

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::board::{self, Board, BoardError, LeaseThread};
 use crate::budget::Budget;
 use crate::caller::{Callers, daemon_itself};
-use crate::clock::{Clock, TimeSource};
+use crate::clock::{Clock, Stopwatch, TimeSource};
 use crate::config::{Config, ConfigError};
 use crate::domain::command::Command;
 use crate::domain::effect::{Event, Outcome};
@@ -33,6 +33,7 @@ use crate::jwks::JwksFile;
 use crate::keys::{KeyError, Keys, MasterKey, Sealer, first_generation};
 use crate::listener::{Bound, ListenError, Places, affordable, own_directory};
 use crate::live::{Live, Policies};
+use crate::metrics::Requests;
 use crate::passed::{Passed, or_bound};
 use crate::password::Hasher;
 use crate::publish::Publisher;
@@ -172,6 +173,8 @@ impl Daemon {
             export,
             touching: Mutex::new(HashSet::new()),
             refused: RefusedCalls::default(),
+            requests: Requests::new(),
+            up: Stopwatch::start(),
         });
         let lease = begin(&shared).await?;
         shared.tell_of_steps().await;

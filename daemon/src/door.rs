@@ -19,6 +19,7 @@ use crate::caller::{Callers, Peer};
 use crate::connection::{self, Limits};
 use crate::domain::policy::{Operation, Principal};
 use crate::listener::{Place, accept};
+use crate::metrics::Reason;
 use crate::shared::Shared;
 
 /// What stands between a socket and a service.
@@ -70,18 +71,24 @@ impl Door {
             let elsewhere = callers.app(peer).or_else(|| callers.admin(peer));
             let caller = elsewhere.unwrap_or_else(|| Callers::stranger(peer));
             self.shared.remember_refused(&caller, asked, ErrorCode::Forbidden);
+            self.shared.requests.sent_away(Reason::Stranger);
             return Err((Status::Forbidden, stranger(peer.uid(), service)));
         };
-        let busy = |sentence: &str| {
+        let busy = |reason, sentence: &str| {
             self.shared.remember_refused(&caller, asked, ErrorCode::Busy);
+            self.shared.requests.sent_away(reason);
             (Status::Busy, sentence.to_owned())
         };
         let place = self.shared.places.take(peer.uid()).ok_or_else(|| {
-            busy("the daemon has as many connections as it may; close some or try again shortly")
+            busy(
+                Reason::Connections,
+                "the daemon has as many connections as it may; close some or try again shortly",
+            )
         })?;
         let room = self.shared.budget.room(peer.uid(), longest).ok_or_else(|| {
-            busy("the daemon has no room for what another connection of this user may send; close some or try again shortly")
+            busy(Reason::Memory, "the daemon has no room for what another connection of this user may send; close some or try again shortly")
         })?;
+        self.shared.requests.let_in();
         Ok(Guest { peer, caller, longest, room, place })
     }
 
@@ -116,13 +123,13 @@ impl Door {
         match service {
             Service::Auth => {
                 let service = AuthService::new(shared, caller);
-                let at_once = |request: &_| service.answer_at_once(request);
+                let at_once = |context: &_, request: &_| service.answer_at_once(context, request);
                 connection::serve(stream, limits, service.clone().serve(), at_once, over).await;
             }
             Service::Admin => {
                 let service = AdminService::new(shared, caller).serve();
                 // No administrator's call is frequent enough to be worth answering in place.
-                connection::serve(stream, limits, service, |_| None::<()>, over).await;
+                connection::serve(stream, limits, service, |_, _| None::<()>, over).await;
             }
         }
     }

@@ -17,6 +17,7 @@ mod door;
 mod entropy;
 mod export;
 mod files;
+mod followed;
 mod held;
 mod hex;
 mod jwks;
@@ -26,6 +27,7 @@ mod live;
 mod log;
 #[cfg(feature = "bench")]
 mod measured;
+mod metrics;
 mod notify;
 #[cfg(test)]
 mod pages;

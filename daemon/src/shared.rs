@@ -12,7 +12,7 @@ use hallpass_protocol::time::Millis;
 use crate::board::Board;
 use crate::budget::Budget;
 use crate::caller::daemon_itself;
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
 use crate::domain::keyset::{self, Key, KeyKind};
@@ -24,6 +24,7 @@ use crate::held::Place;
 use crate::keys::Keys;
 use crate::listener::Places;
 use crate::live::Live;
+use crate::metrics::Requests;
 use crate::password::Hasher;
 use crate::publish::Publisher;
 use crate::refused::RefusedCalls;
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) started: Millis,
     pub(crate) touching: Mutex<HashSet<SessionId>>,
     pub(crate) refused: RefusedCalls,
+    pub(crate) requests: Requests,
+    pub(crate) up: Stopwatch,
 }
 
 impl Shared {

@@ -22,6 +22,9 @@ _hallpass() {
             hallpass,backup)
                 cmd="hallpass__subcmd__backup"
                 ;;
+            hallpass,bench)
+                cmd="hallpass__subcmd__bench"
+                ;;
             hallpass,check)
                 cmd="hallpass__subcmd__check"
                 ;;
@@ -43,6 +46,9 @@ _hallpass() {
             hallpass,login)
                 cmd="hallpass__subcmd__login"
                 ;;
+            hallpass,metrics)
+                cmd="hallpass__subcmd__metrics"
+                ;;
             hallpass,refresh)
                 cmd="hallpass__subcmd__refresh"
                 ;;
@@ -60,6 +66,9 @@ _hallpass() {
                 ;;
             hallpass,status)
                 cmd="hallpass__subcmd__status"
+                ;;
+            hallpass,top)
+                cmd="hallpass__subcmd__top"
                 ;;
             hallpass,tour)
                 cmd="hallpass__subcmd__tour"
@@ -149,7 +158,7 @@ _hallpass() {
 
     case "${cmd}" in
         hallpass)
-            opts="-h -V --json --socket --help --version tour status user login verify refresh revoke session revocation key audit clock export import backup check compact restore"
+            opts="-h -V --json --socket --help --version tour status top metrics bench user login verify refresh revoke session revocation key audit clock export import backup check compact restore"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -305,6 +314,28 @@ _hallpass() {
                 return 0
             fi
             case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        hallpass__subcmd__bench)
+            opts="-h --seconds --json --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --seconds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -594,6 +625,28 @@ _hallpass() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        hallpass__subcmd__metrics)
+            opts="-h --output --json --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         hallpass__subcmd__refresh)
             opts="-h --audience --json --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -767,6 +820,28 @@ _hallpass() {
                 return 0
             fi
             case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        hallpass__subcmd__top)
+            opts="-h --once --interval --json --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

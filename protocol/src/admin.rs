@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Answer, Revoked, SessionPage};
 use crate::id::{SessionId, UserId};
+use crate::metrics::Metrics;
 use crate::secret::{NewMasterKey, Password, Token};
 use crate::time::{Millis, Stamp};
 
@@ -79,6 +80,8 @@ pub trait Admin {
     async fn audit_find(request: FindAudit) -> Answer<FoundAudit>;
     /// Verifies the audit chain, a stretch for each call.
     async fn audit_verify(request: VerifyAudit) -> Answer<AuditStretch>;
+    /// What was counted since the daemon started.
+    async fn metrics() -> Answer<Metrics>;
 }
 
 /// How the daemon is doing.

@@ -4,6 +4,7 @@
 
 mod app;
 mod broken;
+mod counting;
 mod machine;
 
 use std::io::Write;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use hallpass_client::admin::{
     AddUser, AdminClient, AuditEntry, AuditFrom, AuditStretch, AuditTail, Backup, BackupPage, BackupPlace,
     ClockAccepted, Code, Export, ExportPage, ExportPlace, FindAudit, FoundAudit, ImportReport, ImportUser,
-    KeyInfo, NewMasterKey, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo,
-    UserPage, VerifyAudit,
+    KeyInfo, Metrics, NewMasterKey, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status,
+    UserInfo, UserPage, VerifyAudit,
 };
 use hallpass_client::{ErrorCode, Millis, Password, Refusal, Revoked, SessionId, SessionPage, Token, UserId};
 use hallpass_protocol::admin::Admin;
@@ -131,6 +131,11 @@ impl Administering {
 }
 
 impl Admin for Administering {
+    async fn metrics(self, _: Context) -> Answer<Metrics> {
+        self.0.play("metrics").await?;
+        Ok(Metrics::default())
+    }
+
     async fn status(self, _: Context) -> Answer<Status> {
         self.0.play("status").await?;
         Err(Refusal::new(ErrorCode::Unavailable))

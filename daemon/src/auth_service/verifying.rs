@@ -34,7 +34,9 @@ impl AuthService {
     /// Verifies one token.
     pub(super) fn answer_verify(&self, request: &Verify) -> Answer<Identity> {
         let permit = self.admit(Operation::Verify)?;
-        owned(self.told(&permit, request, &self.moment()?)).map(|verified| verified.identity)
+        let told = self.told(&permit, request, &self.moment()?);
+        self.shared.requests.verified(&self.app, std::iter::once(refused(&told)));
+        owned(told).map(|verified| verified.identity)
     }
 
     /// Verifies as many tokens as there is room for in an answer.
@@ -52,6 +54,7 @@ impl AuthService {
             room = left;
             answers.push(answer);
         }
+        self.shared.requests.verified(&self.app, answers.iter().map(refused));
         Ok(answers)
     }
 
@@ -128,6 +131,10 @@ impl AuthService {
 /// The same answer, as a value of its own.
 pub(super) fn owned(told: Answer<Told>) -> Answer<Verified> {
     Ok(told?.verified().ok_or(ErrorCode::Expired)?)
+}
+
+fn refused(told: &Answer<Told>) -> Option<ErrorCode> {
+    told.as_ref().err().map(|refusal| refusal.code)
 }
 
 /// At least the bytes that an answer takes up.

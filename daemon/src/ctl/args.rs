@@ -8,17 +8,23 @@ use hallpass_protocol::id::{BadId, SessionId};
 
 mod audit;
 mod files;
+mod keys;
 mod moving;
+mod watching;
 
 pub(super) use audit::{AuditVerb, ExportChainArgs, TailArgs, VerifyChainArgs, Which};
 pub(super) use files::{BackupArgs, CheckArgs, CompactArgs, RestoreArgs};
+pub(super) use keys::{KeyVerb, ResealArgs, RetireArgs, RotateArgs};
 pub(super) use moving::{ExportArgs, ImportArgs};
+pub(super) use watching::{BenchArgs, MetricsArgs, TopArgs};
 
 use files::{BACKUP_NOTES, CHECK_NOTES, COMPACT_NOTES, RESTORE_NOTES};
 use moving::{EXPORT_NOTES, IMPORT_EXAMPLES};
+use watching::{BENCH_NOTES, METRICS_NOTES, TOP_NOTES};
 
-/// What the exit codes mean, as in sysexits(3). It stands at the top, so that a screen holds all of the help.
-const EXIT_CODES: &str = "Exit 0 ok, 1 refused, 2 usage, 69 unavailable, 70 internal, 77 denied, 78 config";
+/// What the exit codes mean, as in sysexits(3).
+pub(super) const EXIT_CODES: &str =
+    "Exit 0 ok, 1 refused, 2 usage, 69 unavailable, 70 internal, 77 denied, 78 config";
 
 #[derive(Debug, Parser)]
 #[command(
@@ -27,7 +33,6 @@ const EXIT_CODES: &str = "Exit 0 ok, 1 refused, 2 usage, 69 unavailable, 70 inte
     version,
     about = "Asks the Hallpass session daemon on this host. No secret is ever an argument.",
     after_help = EXIT_CODES,
-    help_template = format!("{{about-with-newline}}{{usage-heading}} {{usage}}\n{EXIT_CODES}\n\n{{all-args}}"),
     disable_help_subcommand = true,
     max_term_width = 100
 )]
@@ -44,34 +49,69 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
+    /// See the whole story
+    ///
     /// See the whole story on a daemon of its own
     Tour,
+    /// Show how it is doing
+    ///
     /// Show how the daemon is doing
     Status,
+    /// Watch what it does
+    ///
+    /// Watch what the daemon does
+    #[command(after_long_help = TOP_NOTES)]
+    Top(TopArgs),
+    /// Print counts for Prometheus
+    ///
+    /// Print what was counted, for Prometheus
+    #[command(after_long_help = METRICS_NOTES)]
+    Metrics(MetricsArgs),
+    /// Measure this host
+    ///
+    /// Measure how fast this host is
+    #[command(after_long_help = BENCH_NOTES)]
+    Bench(BenchArgs),
+    /// See to users
+    ///
     /// Add, show, change and remove users
     #[command(subcommand)]
     User(UserVerb),
+    /// Open a session
+    ///
     /// Prove a password and open a session
     #[command(after_long_help = LOGIN_EXAMPLES)]
     Login(LoginArgs),
+    /// Check a token
+    ///
     /// Check a session or access token
     #[command(after_long_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
+    /// Exchange a refresh token
+    ///
     /// Exchange a refresh token for the next one
     #[command(after_long_help = REFRESH_EXAMPLES)]
     Refresh(RefreshArgs),
+    /// End sessions
+    ///
     /// End sessions, or what a key has signed
     #[command(after_long_help = REVOKE_EXAMPLES, override_usage = REVOKE_USAGE)]
     Revoke(RevokeArgs),
     /// List sessions
     #[command(subcommand)]
     Session(SessionVerb),
+    /// List what was taken back
+    ///
     /// List what was taken back lately
     #[command(subcommand)]
     Revocation(RevocationVerb),
+    /// See to keys
+    ///
     /// List, rotate and reseal keys, print the public ones
     #[command(subcommand)]
     Key(KeyVerb),
+    /// Read the audit chain
+    ///
     /// Read, export and verify the audit chain
     #[command(subcommand)]
     Audit(AuditVerb),
@@ -84,15 +124,23 @@ pub(super) enum Verb {
     /// The same as `user import`
     #[command(hide = true, after_long_help = IMPORT_EXAMPLES)]
     Import(ImportArgs),
+    /// Copy the database
+    ///
     /// Copy the database while the daemon runs
     #[command(after_long_help = BACKUP_NOTES)]
     Backup(BackupArgs),
+    /// Check a database file
+    ///
     /// Check a database that no daemon has open
     #[command(after_long_help = CHECK_NOTES)]
     Check(CheckArgs),
+    /// Shrink a database file
+    ///
     /// Give back what is free inside a database that no daemon has open
     #[command(after_long_help = COMPACT_NOTES)]
     Compact(CompactArgs),
+    /// Bring back a backup
+    ///
     /// Put a backup in the place of the database; asks first
     #[command(after_long_help = RESTORE_NOTES)]
     Restore(RestoreArgs),
@@ -130,20 +178,6 @@ Examples:
 const ACCEPT_NOTES: &str = "\
 A clock that jumps ahead by more than a day while the daemon runs is not followed: by mistake it
 would end every session, and time never goes back. Look at `date` first. A restart follows too.";
-
-const RESEAL_EXAMPLES: &str = "\
-Sessions and tokens go on. A copy of the database made before still opens with the old key,
-so keep that as long as you keep the copy.
-
-Where the daemon made its master key itself, it makes another and puts it in its place:
-  hallpass key reseal
-
-Where you gave it one, as a file of the configuration or a credential of systemd, make the next,
-put it in the place of the old one, and restart the daemon. Until then the old one counts:
-  (umask 077; head -c 32 /dev/urandom >/etc/hallpass/master.key.new)
-  hallpass key reseal --new-key /etc/hallpass/master.key.new
-  mv /etc/hallpass/master.key.new /etc/hallpass/master.key
-  systemctl restart hallpassd";
 
 /// Stands for `-`: the token is the first line of stdin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -365,51 +399,6 @@ pub(super) enum SessionVerb {
 pub(super) enum RevocationVerb {
     /// Print what access tokens may still be out for, oldest first
     List,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum KeyVerb {
-    /// Print the keys that access tokens are signed with, as a JWK set
-    Jwks,
-    /// List the keys there are
-    List,
-    /// Bring in a new key; the old ones verify until their last tokens are over
-    Rotate(RotateArgs),
-    /// Take a signing key back: every access token it signed ends at once; asks first
-    Retire(RetireArgs),
-    /// Change the master key that seals the others
-    #[command(after_long_help = RESEAL_EXAMPLES)]
-    Reseal(ResealArgs),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RetireArgs {
-    /// Which, as `key list` shows it
-    #[arg(allow_hyphen_values = true)]
-    pub(super) kid: String,
-    /// Do not ask
-    #[arg(long)]
-    pub(super) yes: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ResealArgs {
-    /// Take this key, 32 bytes in a file of yours or on stdin (`-`), instead of having the daemon make one
-    #[arg(long, value_name = "FILE")]
-    pub(super) new_key: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RotateArgs {
-    /// The key of session, refresh and device tokens, not the one that signs access tokens
-    #[arg(long)]
-    pub(super) mac: bool,
-    /// The old keys are gone at once: every access token ends or, with --mac, every session; asks first
-    #[arg(long)]
-    pub(super) emergency: bool,
-    /// Do not ask
-    #[arg(long)]
-    pub(super) yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

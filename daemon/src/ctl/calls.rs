@@ -15,14 +15,17 @@ use super::args::{
 };
 use super::audit;
 use super::backup;
+use super::bench;
 use super::check;
 use super::compact;
 use super::export;
 use super::failure::Failure;
 use super::import;
 use super::input;
+use super::metrics;
 use super::render::{self, Out};
 use super::restore;
+use super::top;
 use super::tour;
 
 type Outcome = Result<(), Failure>;
@@ -33,6 +36,9 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
     match cli.verb {
         Verb::Tour => tour::run(out).await,
         Verb::Status => Ok(out.status(&socket.admin().await?.status().await?)?),
+        Verb::Top(args) => top::run(&args, &socket.admin().await?, out).await,
+        Verb::Metrics(args) => metrics::run(&args, &socket.admin().await?, out).await,
+        Verb::Bench(args) => bench::run(&args, out).await,
         Verb::User(verb) => user(verb, &socket, out).await,
         Verb::Login(args) => login(args, &socket, out).await,
         Verb::Verify(args) => verify(args, &socket, out).await,

@@ -4,6 +4,7 @@
 mod args;
 mod audit;
 mod backup;
+mod bench;
 mod calls;
 mod check;
 mod compact;
@@ -12,10 +13,13 @@ mod failure;
 mod import;
 mod input;
 mod interrupt;
+mod metrics;
+mod private;
 mod progress;
 mod render;
 mod restore;
 mod terminal;
+mod top;
 mod tour;
 mod usage;
 

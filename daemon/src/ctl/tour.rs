@@ -1,7 +1,5 @@
 //! The whole story in a minute: a private daemon with a real store, what it is for, and how long each step took.
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,15 +8,14 @@ use hallpass_client::{Client, Error};
 use hallpass_protocol::auth::{Context, Grant, GrantedTokens, Login, Needs, Refresh, SessionKind};
 use hallpass_protocol::error::ErrorCode;
 use hallpass_protocol::secret::{Password, Token};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use serde::Serialize;
-use tokio::sync::oneshot;
 
 use super::failure::Failure;
+use super::private::{Home, Interrupts};
 use super::render::Out;
-use crate::clock::{SystemTime, TimeSource};
+use crate::clock::Stopwatch;
 use crate::config::Config;
-use crate::daemon::{Daemon, Parts};
+use crate::daemon::Daemon;
 use crate::entropy::{Entropy, RandomSource, SystemRandom};
 use crate::passed::Passed;
 
@@ -38,20 +35,12 @@ struct Step<'a> {
 /// Runs the tour. Nothing of it is left behind.
 pub(super) async fn run(out: &mut Out<'_>) -> Result<(), Failure> {
     let random: Arc<dyn RandomSource> = Arc::new(SystemRandom);
-    // Before the first thread, and dropped last: a signal does what it does when nothing of the tour is left.
     let mut interrupts = Interrupts::hold().map_err(Failure::surprise)?;
-    let home = Home::make(&Entropy::new(Arc::clone(&random)))?;
+    let home = Home::make("tour", &Entropy::new(Arc::clone(&random)))?;
     let begun = Stopwatch::start();
-    let parts = Parts {
-        config: Config::per_user(nix::unistd::geteuid().as_raw()),
-        state_dir: home.0.join("state"),
-        runtime_dir: home.0.join("run"),
-        master_key: None,
-        auth_mode: 0o600,
-        time: Arc::new(SystemTime),
-        random: Arc::clone(&random),
-    };
-    let daemon = Daemon::start(parts, Passed::default()).await.map_err(Failure::surprise)?;
+    let config = Config::per_user(nix::unistd::geteuid().as_raw());
+    let daemon =
+        Daemon::start(home.parts(config, &random), Passed::default()).await.map_err(Failure::surprise)?;
     let entropy = Entropy::new(random);
     let told = tokio::select! {
         told = tell(&daemon, begun.elapsed(), &entropy, out) => told,
@@ -188,19 +177,6 @@ fn milliseconds(micros: u64) -> String {
     format!("{:>4}.{:02} ms", micros / 1000, micros % 1000 / 10)
 }
 
-/// Measures how long a step takes.
-struct Stopwatch(u64);
-
-impl Stopwatch {
-    fn start() -> Self {
-        Self(SystemTime.steady_micros())
-    }
-
-    fn elapsed(&self) -> Duration {
-        Duration::from_micros(SystemTime.steady_micros().saturating_sub(self.0))
-    }
-}
-
 fn exchange(token: Token) -> Refresh {
     Refresh { token, attempt: None, audience: None, context: Context::default() }
 }
@@ -237,57 +213,4 @@ fn expect(as_it_should_be: bool, wanted: &str) -> Result<(), Failure> {
 
 fn surprise<T>(wanted: &str) -> Result<T, Failure> {
     Err(Failure::surprise(format!("the tour wanted {wanted} and got something else")))
-}
-
-/// Keeps the signals that would end the process waiting, for as long as it lives, and tells of the first.
-struct Interrupts {
-    before: SigSet,
-    first: oneshot::Receiver<Signal>,
-}
-
-impl Interrupts {
-    fn hold() -> nix::Result<Self> {
-        let held = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
-        let before = held.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-        let (came, first) = oneshot::channel();
-        // The thread ends with the process, at the latest.
-        std::thread::spawn(move || held.wait().map(|signal| came.send(signal)));
-        Ok(Self { before, first })
-    }
-
-    async fn next(&mut self) -> Signal {
-        match (&mut self.first).await {
-            Ok(signal) => signal,
-            Err(_) => std::future::pending().await,
-        }
-    }
-}
-
-impl Drop for Interrupts {
-    fn drop(&mut self) {
-        let _ = self.before.thread_set_mask();
-    }
-}
-
-/// A directory that only this user can enter, and that goes when the tour is over.
-struct Home(PathBuf);
-
-impl Home {
-    fn make(entropy: &Entropy) -> Result<Self, Failure> {
-        use std::os::unix::fs::DirBuilderExt;
-        let unique = crate::hex::encode(&entropy.bytes::<6>().map_err(Failure::surprise)?);
-        let path = std::env::temp_dir().join(format!("hallpass-tour-{unique}"));
-        // Never one that is there already: somebody else could have put it there.
-        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(Failure::Start)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let removed: io::Result<()> = std::fs::remove_dir_all(&self.0);
-        if let Err(error) = removed {
-            tracing::warn!(%error, path = %self.0.display(), "the tour's directory is still there; remove it");
-        }
-    }
 }

@@ -52,7 +52,6 @@ macro_rules! operations {
 
         impl Operation {
             /// Every operation there is.
-            #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The operation as a stable word.

@@ -21,7 +21,7 @@ pub(crate) use policy::{Blocklist, Rules};
 use crate::domain::account::PasswordHash;
 use crate::entropy::Entropy;
 use format::{Recipe, Stored, Unusable};
-use pool::Pool;
+use pool::{Hashed, Pool};
 
 pub(crate) use pool::Turn;
 
@@ -118,6 +118,11 @@ impl Hasher {
         let opened = self.recipe.open(hash.expose());
         let stored = opened.map_err(|why| Refusal::because(ErrorCode::InvalidRequest, why.to_string()))?;
         Ok((PasswordHash(hash.expose().to_owned()), stored.name()))
+    }
+
+    /// What was hashed so far.
+    pub(crate) fn hashed(&self) -> &Hashed {
+        self.pool.hashed()
     }
 
     /// Hashes that run or wait.

@@ -12,6 +12,9 @@ use hallpass_protocol::error::{ErrorCode, Refusal};
 use tokio::sync::oneshot;
 use zeroize::Zeroize;
 
+use crate::clock::Stopwatch;
+use crate::metrics::{DURATIONS, Histogram};
+
 /// Hashes that may run or wait; more are `busy`.
 pub(super) const QUEUE: usize = 256;
 /// How many more may wait of those that go first: whoever fills the queue must not keep an owner out.
@@ -37,6 +40,24 @@ pub(super) struct Pool {
     /// One for each job that was sent.
     tickets: Sender<()>,
     queued: Arc<AtomicUsize>,
+    hashed: Arc<Hashed>,
+}
+
+/// What the threads have done and do.
+#[derive(Debug)]
+pub(crate) struct Hashed {
+    /// How many threads there are.
+    pub(crate) threads: usize,
+    running: Arc<AtomicUsize>,
+    /// Nanoseconds that hashes took, without their waiting.
+    pub(crate) took: Histogram,
+}
+
+impl Hashed {
+    /// Hashes that run.
+    pub(crate) fn running(&self) -> u64 {
+        self.running.load(Ordering::Relaxed) as u64
+    }
 }
 
 /// What the threads take their jobs from.
@@ -66,7 +87,8 @@ impl Pool {
             let taken = Arc::clone(&taken);
             std::thread::Builder::new().name("hash".into()).spawn(move || work(&taken, memory))?;
         }
-        Ok(Self { usual, first, tickets, queued: Arc::default() })
+        let hashed = Hashed { threads, running: Arc::default(), took: Histogram::new(&DURATIONS) };
+        Ok(Self { usual, first, tickets, queued: Arc::default(), hashed: Arc::new(hashed) })
     }
 
     /// Has this done by the next thread that is free.
@@ -83,18 +105,27 @@ impl Pool {
         };
         let place = Place::take(&self.queued, most).ok_or(ErrorCode::Busy)?;
         let (answer, answered) = oneshot::channel();
+        let hashed = Arc::clone(&self.hashed);
         let job = move |memory: &mut Memory| {
             if answer.is_closed() {
                 return;
             }
+            let running = Place::take(&hashed.running, usize::MAX);
+            let begun = Stopwatch::start();
             let outcome = work(memory);
-            drop(place);
+            hashed.took.add(begun.nanos());
+            drop((running, place));
             // A caller who left is no matter.
             let _ = answer.send(outcome);
         };
         lane.send(Box::new(job)).map_err(|_| ErrorCode::Unavailable)?;
         self.tickets.send(()).map_err(|_| ErrorCode::Unavailable)?;
         answered.await.map_err(|_| Refusal::new(ErrorCode::Internal))
+    }
+
+    /// What the threads have done and do.
+    pub(super) fn hashed(&self) -> &Hashed {
+        &self.hashed
     }
 
     /// Hashes that run or wait.

@@ -28,7 +28,7 @@ pub(super) fn apply(rows: &mut WriterRows<'_>, effects: &[Effect], at: &Moment) 
 }
 
 /// What an effect takes back, told by the stamp that it leaves in a row: so no list of operations can forget one.
-fn taken_back(effect: &Effect, stamp: Stamp) -> Option<Listed> {
+pub(super) fn taken_back(effect: &Effect, stamp: Stamp) -> Option<Listed> {
     match effect {
         Effect::PutHot(session, hot) => hot
             .revoked

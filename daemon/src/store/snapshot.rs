@@ -33,6 +33,8 @@ pub(crate) struct Counts {
     pub(crate) users: u64,
     /// Sessions, ended ones that are not swept yet included.
     pub(crate) sessions: u64,
+    /// Sessions that are listed as alive.
+    pub(crate) alive: u64,
     /// Audit entries.
     pub(crate) audit_entries: u64,
 }
@@ -226,6 +228,7 @@ impl Snapshot {
         Ok(Counts {
             users: self.rows.len(Table::Users)?,
             sessions: self.rows.len(Table::Hot)?,
+            alive: self.rows.len(Table::OfUser)?,
             audit_entries: self.rows.len(Table::Audit)?,
         })
     }

@@ -5,6 +5,7 @@
 mod batch;
 mod decided;
 mod heal;
+mod tally;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::time::{Millis, Stamp};
 use tokio::sync::oneshot;
+use tracing::{Level, Span};
 
 use super::StoreError;
 use super::chain::Head;
@@ -29,6 +31,7 @@ use crate::domain::policy::Permit;
 use crate::domain::raise::Raise;
 use crate::domain::time::{Moment, Outage};
 use crate::live::Policies;
+use crate::metrics::Written;
 
 /// Most commands in one transaction.
 const BATCH: usize = 256;
@@ -42,6 +45,8 @@ struct Job {
     command: Command,
     fresh: Fresh,
     answer: oneshot::Sender<Result<Outcome, Refusal>>,
+    /// What stands around what is logged of the request that it is of.
+    span: Span,
 }
 
 /// The way to the writer thread. Cheap to clone.
@@ -53,6 +58,7 @@ pub(crate) struct Writer {
     life: Arc<AtomicU64>,
     turns: Arc<AtomicU64>,
     room_is_little: Arc<AtomicBool>,
+    written: Arc<Written>,
 }
 
 /// Who is told of every commit before anybody is answered.
@@ -128,6 +134,7 @@ impl Writer {
             life: Arc::new(AtomicU64::new(parts.floor.0)),
             turns: Arc::default(),
             room_is_little: Arc::default(),
+            written: Arc::default(),
         };
         let mut state = State {
             last: parts.floor,
@@ -158,7 +165,8 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let urgent = permit.is_urgent() || matches!(command, Command::Revoke(_));
         let caller = permit.app().to_owned();
-        match self.queue.push(&caller, urgent, Job { permit, command, fresh, answer }) {
+        let span = if tracing::enabled!(Level::DEBUG) { Span::current() } else { Span::none() };
+        match self.queue.push(&caller, urgent, Job { permit, command, fresh, answer, span }) {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Unknown))),
             Err(Full::Busy) => Err(Refusal::new(ErrorCode::Busy)),
             Err(Full::Paused) => Err(heal::ailing()),
@@ -174,6 +182,11 @@ impl Writer {
     /// How many commands wait.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.len()
+    }
+
+    /// What was written so far.
+    pub(crate) fn written(&self) -> &Written {
+        &self.written
     }
 
     /// How often the thread has begun or ended something, and whether there is nothing for it to do.

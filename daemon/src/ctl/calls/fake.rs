@@ -17,6 +17,7 @@ use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::hello::{Service, receive};
 use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::limits::{ADMIN_FRAME, AUDIT_PER_PAGE, HELLO_DEADLINE};
+use hallpass_protocol::metrics::Metrics;
 use hallpass_protocol::paths::admin_socket_beside;
 use hallpass_protocol::secret::{NewMasterKey, Password, Token};
 use hallpass_protocol::time::{Millis, Stamp};
@@ -24,6 +25,8 @@ use tarpc::context::Context as Call;
 use tarpc::server::{BaseChannel, Channel};
 use tokio::net::UnixListener;
 use tokio_util::codec::Framed;
+
+use crate::ctl::metrics::sample::sample;
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 const ENTRIES: u64 = 120;
@@ -131,6 +134,11 @@ fn entry(number: u64) -> AuditEntry {
 }
 
 impl Admin for Asked {
+    async fn metrics(self, _: Call) -> Answer<Metrics> {
+        self.note("metrics");
+        Ok(sample(1))
+    }
+
     async fn status(self, _: Call) -> Answer<Status> {
         self.note("status");
         Err(Refusal::new(ErrorCode::Busy))

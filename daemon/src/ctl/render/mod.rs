@@ -3,6 +3,7 @@
 mod json;
 mod table;
 pub(super) mod text;
+pub(super) mod units;
 
 use std::fs::File;
 use std::io::{self, Write};

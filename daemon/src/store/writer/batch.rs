@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::time::Stamp;
 
 use super::decided::Decided;
 use super::{Job, State, heal};
+use crate::clock::Stopwatch;
+use crate::domain::effect::Outcome;
 use crate::store::StoreError;
 use crate::store::handle::Handle;
 use crate::store::mirror;
@@ -32,12 +35,15 @@ impl Steps for Batch<'_> {
     /// What was merely damaged has stopped the batch before anything of it was done.
     fn lost(&mut self, error: &StoreError) {
         if error.is_of_the_disk() {
+            self.state.writer.written.failed.add(1);
             self.state.fail();
         }
     }
 
     fn publish(&mut self, done: &Decided) {
         self.state.parts.audience.committed(&done.committed);
+        self.state.writer.written.add(&done.tally);
+        self.state.writer.written.raised(&done.committed.raises);
     }
 
     fn show(&mut self, done: &Decided) {
@@ -46,6 +52,9 @@ impl Steps for Batch<'_> {
 
     fn answer(&mut self, done: Decided) {
         for (job, outcome) in self.jobs.drain(..).zip(done.outcomes) {
+            if !job.span.is_disabled() {
+                job.span.in_scope(|| said(&outcome, done.committed.upto));
+            }
             // A caller who left is no matter: what they asked for is done.
             let _ = job.answer.send(outcome);
         }
@@ -53,6 +62,11 @@ impl Steps for Batch<'_> {
         // Nobody goes by it any more, and it is let go of now so that the next commit can use its pages.
         self.state.parts.handle.newest().forget();
     }
+}
+
+fn said(outcome: &Result<Outcome, Refusal>, upto: Stamp) {
+    let outcome = outcome.as_ref().map_or_else(|refusal| refusal.code.as_str(), |_| "ok");
+    tracing::debug!(outcome, upto = upto.0, "decided, and whatever it changed is on disk");
 }
 
 impl Drop for Batch<'_> {
@@ -114,7 +128,10 @@ impl State {
                 self.writer.changed_at.store(self.parts.clock.now().as_u64(), Ordering::Relaxed);
             }
             let is_marked = decided.mark != self.parts.mark;
+            let begun = Stopwatch::start();
             txn.commit().map_err(|error| StoreError::Unsettled(error.into()))?;
+            self.writer.written.commits.add(begun.nanos());
+            self.writer.written.batches.add(batch.len() as u64);
             (self.parts.head, self.parts.mark) = (decided.head, decided.mark);
             if is_marked {
                 self.parts.witness.iter().for_each(|witness| {

@@ -5,12 +5,13 @@ use std::time::Duration;
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::time::{Millis, Stamp};
 
-use super::{Committed, Job, State};
+use super::{Committed, Job, State, tally};
 use crate::domain::command::{Case, Command};
 use crate::domain::decide::decide;
 use crate::domain::effect::{Audit, Decision, Effect, Outcome};
 use crate::domain::raise::raised;
 use crate::domain::time::Moment;
+use crate::metrics::Tally;
 use crate::store::StoreError;
 use crate::store::apply::apply;
 use crate::store::chain::{Head, Who};
@@ -34,6 +35,8 @@ pub(super) struct Decided {
     pub(super) mark: Mark,
     pub(super) changed: bool,
     pub(super) committed: Committed,
+    /// What is counted of it.
+    pub(super) tally: Tally,
     /// The audit entries, by number, where they are to be said in the log too.
     pub(super) told: Vec<(u64, AuditRecord)>,
 }
@@ -47,6 +50,7 @@ impl Decided {
         at: &Moment,
     ) -> Result<(), StoreError> {
         apply(rows, &decision.effects, at)?;
+        decision.effects.iter().for_each(|effect| tally::add(&mut self.tally, effect, at.stamp));
         self.committed
             .raises
             .extend(decision.effects.iter().filter_map(raised).map(|raise| (raise, at.stamp)));
@@ -87,6 +91,7 @@ impl State {
             mark: self.parts.mark,
             changed: false,
             committed: Committed::default(),
+            tally: Tally::default(),
             told: Vec::new(),
         };
         let mut standing = Standing::load(rows)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::time::{Millis, Stamp};
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::{Job, State};
 use crate::domain::command::{Command, Fresh};
@@ -75,7 +76,7 @@ impl State {
         let (answer, mut answered) = oneshot::channel();
         let fresh = Fresh { id: [0; 10], jti: [0; 8], device: [0; 16], jitter: 0 };
         let permit = admit_daemon(nix::unistd::geteuid().as_raw(), nix::unistd::getpid().as_raw());
-        self.batch(vec![Job { permit, command: Command::Reopen, fresh, answer }])?;
+        self.batch(vec![Job { permit, command: Command::Reopen, fresh, answer, span: Span::none() }])?;
         let outcome = answered.try_recv().unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Unknown)));
         outcome.map_err(|refusal| StoreError::Layout(refusal.to_string()))?;
         self.writer.life.store(life.0, Ordering::Release);

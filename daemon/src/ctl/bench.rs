@@ -1,0 +1,79 @@
+//! How fast this host is: each operation for a few seconds against a daemon of its own, of which nothing is left behind.
+
+mod host;
+mod measure;
+mod report;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallpass_client::admin::AddUser;
+use hallpass_client::admin::AdminClient;
+use hallpass_client::{Client, Verifier};
+use hallpass_protocol::secret::Password;
+
+use super::args::BenchArgs;
+use super::failure::Failure;
+use super::private::{Home, Interrupts};
+use super::render::Out;
+use crate::config::Config;
+use crate::entropy::{Entropy, RandomSource, SystemRandom};
+use host::Host;
+use measure::Bench;
+use report::Report;
+
+/// The one user there is.
+const NAME: &str = "alice";
+/// Callers at once, where there are many.
+const MANY: usize = 64;
+/// The same for what waits for the disk.
+const SEVERAL: usize = 16;
+
+/// Measures, and shows each result as soon as it is there.
+pub(super) async fn run(args: &BenchArgs, out: &mut Out<'_>) -> Result<(), Failure> {
+    let random: Arc<dyn RandomSource> = Arc::new(SystemRandom);
+    let mut interrupts = Interrupts::hold().map_err(Failure::surprise)?;
+    let entropy = Entropy::new(Arc::clone(&random));
+    let home = Home::make("bench", &entropy)?;
+    let mut config = Config::per_user(nix::unistd::geteuid().as_raw());
+    // The same few sessions are exchanged as fast as that goes.
+    config.refresh.per_minute = 0;
+    let memory = u64::try_from(config.passwords.memory_kib).unwrap_or(u64::MAX) * 1024;
+    let parts = home.parts(config, &random);
+    let report =
+        Report { seconds: args.seconds, place: parts.state_dir.display().to_string(), hash_memory: memory };
+    let host = Host::start(parts).await?;
+    let measured = tokio::select! {
+        measured = measure(&host, &entropy, &report, out) => measured,
+        signal = interrupts.next() => Err(Failure::Signal(signal)),
+    };
+    host.stop().await?;
+    measured
+}
+
+async fn measure(host: &Host, entropy: &Entropy, report: &Report, out: &mut Out<'_>) -> Result<(), Failure> {
+    let password = Password::new(crate::hex::encode(&entropy.bytes::<16>().map_err(Failure::surprise)?));
+    let admin = AdminClient::connect(&host.admin).await?;
+    let roles = vec!["editor".to_owned()];
+    admin.user_add(AddUser { name: NAME.into(), password: Some(password.clone()), roles }).await?;
+    let place = host.auth.clone();
+    // It waits for the daemon, which has a thread of its own.
+    let verifier = Verifier::connect(place)?;
+    let bench = Bench {
+        client: Client::connect(&host.auth).await?,
+        verifier,
+        password,
+        time: Duration::from_secs(report.seconds.into()),
+    };
+    report.begin(out)?;
+    Report::row(out, &bench.in_process().await?)?;
+    Report::row(out, &bench.verify(1).await?)?;
+    Report::row(out, &bench.verify(MANY).await?)?;
+    Report::row(out, &bench.refresh(1).await?)?;
+    Report::row(out, &bench.refresh(SEVERAL).await?)?;
+    Report::row(out, &bench.login().await?)?;
+    report.end(out)
+}
+
+#[cfg(test)]
+mod tests;

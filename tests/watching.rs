@@ -1,0 +1,251 @@
+//! What an operator sees of a real daemon: what it counts, the live view of it, a measurement, and one request followed through the log.
+#![cfg(test)]
+
+#[expect(dead_code, reason = "each test file uses its part")]
+mod support;
+
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
+
+use hallpass_client::{Needs, RequestId, SessionKind, Token};
+use serde_json::Value;
+use support::{Daemon, PASSWORD, PATIENCE, POLL, add_user, clear_environment, login, refresh, tokens};
+
+fn hallpass(daemon: &Daemon, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+    clear_environment(&mut command);
+    command.arg("--socket").arg(daemon.socket()).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn printed(daemon: &Daemon, arguments: &[&str]) -> String {
+    let output = hallpass(daemon, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn object(daemon: &Daemon, arguments: &[&str]) -> Value {
+    serde_json::from_str(&printed(daemon, &[arguments, &["--json"]].concat())).unwrap()
+}
+
+fn sample(text: &str, series: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+}
+
+/// Two logins and one that fails, three verifications of which one fails, a refresh, a revocation.
+async fn busy_day(daemon: &Daemon) {
+    add_user(&daemon.admin().await, "alice", PASSWORD, &["editor"]).await;
+    let client = daemon.client().await;
+    let held = tokens(&client, "alice", PASSWORD).await.unwrap();
+    tokens(&client, "alice", PASSWORD).await.unwrap();
+    client.login(login("alice", "not the password", SessionKind::Cookie)).await.unwrap_err();
+    client.verify(held.access.clone(), Needs::default()).await.unwrap();
+    client.verify(held.access.clone(), Needs::default()).await.unwrap();
+    client.verify(Token::new("hps_garbage".into()), Needs::default()).await.unwrap_err();
+    client.refresh(refresh(&held.refresh)).await.unwrap();
+    client.revoke(hallpass_client::Revoke::Token(held.access)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_done_is_counted_where_it_belongs() {
+    let daemon = Daemon::start().await;
+    busy_day(&daemon).await;
+    let text = printed(&daemon, &["metrics"]);
+    for (series, wanted) in [
+        ("requests_total{operation=\"login\",outcome=\"ok\"}", 2.0),
+        ("requests_total{operation=\"login\",outcome=\"invalid_credentials\"}", 1.0),
+        ("requests_total{operation=\"refresh\",outcome=\"ok\"}", 1.0),
+        ("requests_total{operation=\"revoke\",outcome=\"ok\"}", 1.0),
+        ("request_duration_seconds_count{operation=\"login\"}", 3.0),
+        ("verifications_total{outcome=\"ok\"}", 2.0),
+        ("verifications_total{outcome=\"invalid_token\"}", 1.0),
+        ("app_verifications_total{app=\"local\"}", 3.0),
+        ("app_requests_refused_total{app=\"local\"}", 1.0),
+        ("sessions_opened_total", 2.0),
+        ("sessions_alive", 1.0),
+        ("revocations_total{kind=\"revoked\"}", 1.0),
+        ("password_hash_duration_seconds_count", 4.0),
+        ("password_hashes_running", 0.0),
+        ("write_queue_depth", 0.0),
+        ("commits_failed_total", 0.0),
+        ("users", 1.0),
+    ] {
+        assert!(
+            (sample(&text, &format!("hallpass_{series}")) - wanted).abs() < 0.1,
+            "{series} is not {wanted}:\n{text}"
+        );
+    }
+    let commits = sample(&text, "hallpass_commit_duration_seconds_count");
+    assert!(commits >= 8.0, "{commits}");
+    assert!(sample(&text, "hallpass_commit_batch_size_sum") >= commits);
+    assert!(sample(&text, "hallpass_board_raises_total{what=\"slot\"}") >= 1.0);
+    // Of verifications not each is timed. A hash takes longer than any.
+    let client = daemon.client().await;
+    for _ in 0..32 {
+        client.verify(Token::new("hps_garbage".into()), Needs::default()).await.unwrap_err();
+    }
+    let p50 =
+        |json: &Value, place: usize| json["operations"][place]["duration_seconds"]["p50"].as_f64().unwrap();
+    let json = object(&daemon, &["metrics"]);
+    let place = |name: &str| {
+        let all = json["operations"].as_array().unwrap();
+        all.iter().position(|of| of["operation"] == name).unwrap()
+    };
+    assert!(p50(&json, place("login")) > p50(&json, place("verify")));
+}
+
+#[tokio::test]
+async fn everything_that_ends_sessions_is_counted_by_what_it_was() {
+    let daemon = Daemon::start().await;
+    let admin = daemon.admin().await;
+    add_user(&admin, "alice", PASSWORD, &[]).await;
+    let client = daemon.client().await;
+    let stolen = tokens(&client, "alice", PASSWORD).await.unwrap().refresh;
+    let next = |grant: hallpass_client::Grant| match grant.tokens {
+        hallpass_client::GrantedTokens::Token { refresh_token, .. } => refresh_token,
+        hallpass_client::GrantedTokens::Cookie { .. } => panic!("a refresh token"),
+    };
+    let second = next(client.refresh(refresh(&stolen)).await.unwrap());
+    client.refresh(refresh(&second)).await.unwrap();
+    client.refresh(refresh(&stolen)).await.unwrap_err();
+    admin.user_disable("alice").await.unwrap();
+    admin.revoke(hallpass_client::admin::RevokeTarget::All).await.unwrap();
+    let json = object(&daemon, &["metrics"]);
+    let counted = &json["sessions"]["revocations"];
+    assert_eq!(
+        (&counted["reuse"], &counted["user"], &counted["everything"]),
+        (&1.into(), &1.into(), &1.into())
+    );
+    assert!(json["writer"]["floors_raised"].as_u64().unwrap() >= 1, "{json}");
+}
+
+#[tokio::test]
+async fn counts_go_into_a_file_that_is_whole_at_any_time() {
+    let daemon = Daemon::start().await;
+    let file = daemon.dir().join("hallpass.prom");
+    let name = file.to_str().unwrap();
+    assert_eq!(printed(&daemon, &["metrics", "--output", name]), "");
+    assert!(std::fs::read_to_string(&file).unwrap().ends_with("# EOF\n"));
+    let refused = hallpass(&daemon, &["metrics", "--output", "/nowhere/at/all.prom"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        said.contains("/nowhere/at/all.prom cannot be written") && said.contains("name a file"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_snapshot_says_what_happens_and_a_pipe_is_no_terminal() {
+    let daemon = Daemon::start().await;
+    busy_day(&daemon).await;
+    let since = object(&daemon, &["top", "--once", "--interval", "0"]);
+    assert!(since["per_second"]["logins"].as_f64().unwrap() > 0.0, "{since}");
+    assert_eq!(since["failures"]["invalid_credentials"], 1);
+    assert_eq!(since["sessions_alive"], 1);
+    let now = object(&daemon, &["top", "--once"]);
+    assert_eq!(now["per_second"]["logins"], 0.0);
+    assert!((0.9..5.0).contains(&now["interval_seconds"].as_f64().unwrap()), "{now}");
+    let text = printed(&daemon, &["top", "--once", "--interval", "0"]);
+    assert!(
+        text.contains("verifications") && text.contains("invalid_credentials") && text.contains("local"),
+        "{text}"
+    );
+    assert!(text.lines().all(|line| line.chars().count() <= 80) && !text.contains('\u{1b}'), "{text}");
+    for (arguments, words) in [(&["top"][..], "--once"), (&["top", "--interval", "0"], "--interval")] {
+        let refused = hallpass(&daemon, arguments);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(refused.status.code() == Some(2) && said.contains(words), "{arguments:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_daemon_there_is_nothing_to_watch() {
+    let mut daemon = Daemon::start().await;
+    daemon.stop().await;
+    for arguments in [&["metrics"][..], &["top", "--once"], &["top"]] {
+        assert_eq!(hallpass(&daemon, arguments).status.code(), Some(69), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_measurement_measures_everything_and_leaves_nothing_behind() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_hallpass"))
+            .args(arguments)
+            .env_clear()
+            .env("TMPDIR", home.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let all: Vec<Value> = run(&["bench", "--seconds", "1", "--json"])
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let names: Vec<_> =
+        all.iter().map(|of| (of["name"].as_str().unwrap(), of["callers"].as_u64().unwrap())).collect();
+    let wanted = [
+        ("verify in process", 1),
+        ("verify by call", 1),
+        ("verify by call", 64),
+        ("refresh", 1),
+        ("refresh", 16),
+        ("login", 1),
+    ];
+    assert_eq!(names, wanted);
+    for of in &all {
+        let [p50, p99, max] = ["p50_nanos", "p99_nanos", "max_nanos"].map(|name| of[name].as_u64().unwrap());
+        assert!(0 < p50 && p50 <= p99 && p99 <= max && of["count"].as_u64().unwrap() > 0, "{of}");
+    }
+    let p50 = |place: usize| all[place]["p50_nanos"].as_u64().unwrap();
+    assert!(p50(0) < p50(1) && p50(1) < p50(5), "memory, a question and a hash are worlds apart: {all:?}");
+    assert_eq!(home.path().read_dir().unwrap().count(), 0, "nothing is left behind");
+}
+
+#[tokio::test]
+async fn a_request_is_followed_by_its_name_from_its_caller_to_the_disk() {
+    let daemon = Daemon::with_log_level("debug").await;
+    let name = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let id: RequestId = name.parse().unwrap();
+    add_user(&daemon.admin().await, "alice", PASSWORD, &[]).await;
+    let client = daemon.client().await;
+    client.login(login("alice", PASSWORD, SessionKind::Cookie)).await.unwrap();
+    client.clone().with_request_id(id).login(login("alice", PASSWORD, SessionKind::Cookie)).await.unwrap();
+    client.clone().with_request_id(id).login(login("alice", "wrong", SessionKind::Cookie)).await.unwrap_err();
+    let own = |log: &str| -> Vec<String> {
+        log.lines().filter(|line| line.contains(name)).map(str::to_owned).collect()
+    };
+    let give_up = Instant::now() + PATIENCE;
+    let lines = loop {
+        let lines = own(&daemon.log());
+        if lines.len() >= 6 || Instant::now() > give_up {
+            break lines;
+        }
+        tokio::time::sleep(POLL).await;
+    };
+    // Each login is two changes, the try and what came of it, and one answer.
+    let said = |words: &str| lines.iter().filter(|line| line.contains(words)).count();
+    assert_eq!((said("on disk"), said("was answered")), (4, 2), "{lines:#?}");
+    assert_eq!(
+        (said("outcome=\"ok\" micros"), said("outcome=\"invalid_credentials\" micros")),
+        (1, 1),
+        "{lines:#?}"
+    );
+    assert!(
+        lines.iter().all(|line| line.contains("operation=\"login\"") && line.contains("app=\"local\"")),
+        "{lines:#?}"
+    );
+    let others =
+        daemon.log().lines().filter(|line| line.contains("was answered") && !line.contains(name)).count();
+    assert!(others >= 2, "requests without a name have one of their own:\n{}", daemon.log());
+}
+
+#[tokio::test]
+async fn nothing_is_said_of_requests_unless_it_is_wanted() {
+    let daemon = Daemon::with_log_level("info").await;
+    busy_day(&daemon).await;
+    assert!(!daemon.log().contains("request{"), "{}", daemon.log());
+}
