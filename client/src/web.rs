@@ -53,7 +53,7 @@
 //! value. The name carries the app, because browsers give cookies to every port of a host. Only an error that says that the session is over (class
 //! [`Login`](crate::ErrorClass::Login)) clears it: a daemon that is being restarted logs nobody out. `__Host-<app>-device` makes the device known at the next
 //! login, so that nobody else's wrong guesses keep its user out. What a user is shown is not kept by the browser (`Cache-Control: no-store`, unless the
-//! handler says otherwise), so the back button shows nothing of it after a logout.
+//! handler says otherwise), and a logout has it forget the pages that it keeps for its back button (`Clear-Site-Data`), so that shows nothing afterwards.
 //!
 //! # CSRF
 //!
@@ -75,16 +75,19 @@ mod cookies;
 mod denied;
 #[cfg(feature = "axum")]
 mod extract;
+mod form;
 mod guard;
 mod layer;
 mod renewal;
 mod setup;
 mod shown;
 mod visit;
+mod wanted;
 
 pub use denied::Denied;
 #[cfg(feature = "axum")]
 pub use extract::{Required, Requirement};
+pub use form::{Credentials, CsrfField, Next};
 pub use layer::{Guarded, Layer};
 pub use setup::{PeerAddress, Web, WebBuilder};
 pub use visit::{Identity, Visit};
