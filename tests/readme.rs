@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use hallpass_client::{ErrorClass, Needs};
+use hallpass_client::{ErrorClass, Needs, Token};
 use support::{Daemon, PASSWORD, PATIENCE, POLL, add_user, clear_environment, tokens};
 use tempfile::TempDir;
 
@@ -50,26 +50,34 @@ async fn the_commands_of_readme_do_what_it_says() {
         let complained = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command}: {complained}");
     };
-    let is_over = async |access| {
+    let is_over = async |access: Token| {
         let refused = client.verify(access, Needs::default()).await.map(drop);
         refused.is_err_and(|error| matches!(error.class(), ErrorClass::Login | ErrorClass::Refresh))
     };
     for title in ["Revoke", "Rotate keys", "Back up"] {
         assert!(!commands(title).is_empty(), "{title}");
-        commands(title).into_iter().for_each(run);
+        for command in commands(title) {
+            run(command);
+        }
     }
     assert!(is_over(session.access.clone()).await);
     let again = tokens(&client, "alice", PASSWORD).await.unwrap();
     let night = commands("At 2 a.m., when an account was stolen");
     let (first, later) = night.split_at(night.iter().position(|line| line.contains("enable")).unwrap());
-    first.iter().for_each(|line| run(line));
+    for command in first {
+        run(command);
+    }
     assert!(is_over(again.access).await);
     assert!(tokens(&client, "alice", PASSWORD).await.is_err(), "nobody logs in as her");
     let (morning, worse) = later.split_at(later.iter().position(|line| line.contains("rotate")).unwrap());
-    morning.iter().for_each(|line| run(line));
+    for command in morning {
+        run(command);
+    }
     add_user(&daemon.admin().await, "bob", PASSWORD, &[]).await;
     let other = tokens(&client, "bob", PASSWORD).await.unwrap();
-    worse.iter().for_each(|line| run(line));
+    for command in worse {
+        run(command);
+    }
     assert!(is_over(other.access).await);
     assert!(client.refresh(support::refresh(&other.refresh)).await.is_err(), "everybody logs in again");
 }

@@ -104,7 +104,11 @@ export class Hallpass {
     if (!board) return undefined;
     // The version first: the file is written before the board says so, so what is read now is of that version or newer.
     const version = board.keys();
-    if (version !== this.loaded.version) this.loaded = { version, keys: await this.readKeys() };
+    if (version !== this.loaded.version) {
+      const keys = await this.readKeys().catch(() => undefined);
+      if (!keys) return undefined;
+      this.loaded = { version, keys };
+    }
     const { keys } = this.loaded;
     let said;
     try {
@@ -130,16 +134,15 @@ export class Hallpass {
 
   // The board, opened anew where the one at hand says no more: another one may lie in its place.
   believedBoard() {
-    if (!this.board?.isBelieved()) {
+    try {
+      if (this.board?.isBelieved()) return this.board;
       this.board?.close();
       this.board = undefined;
-      try {
-        this.board = new Board(`${this.directory}/board`);
-      } catch {
-        return undefined;
-      }
+      this.board = new Board(`${this.directory}/board`);
+      return this.board.isBelieved() ? this.board : undefined;
+    } catch {
+      return undefined;
     }
-    return this.board.isBelieved() ? this.board : undefined;
   }
 
   async readKeys() {

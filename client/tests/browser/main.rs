@@ -1,6 +1,7 @@
 //! The example app in a real browser: what its user sees and clicks.
 //!
 //! `HALLPASS_CHROMIUM` names the browser, which `chromedriver` beside it drives; without it nothing is tested here.
+#![cfg(test)]
 
 #[path = "../../examples/console/app/mod.rs"]
 mod app;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -37,7 +38,7 @@ pub(crate) async fn carry_over<B: Before>(
     {
         visit.vouch_for(UserRef::Name(user), vec!["pwd".into()]).await?;
         before.end(&session).await;
-        let here = request.uri().path_and_query().map_or("/", |here| here.as_str());
+        let here = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
         let gone = format!("{}=; Max-Age=0; Path=/", B::COOKIE);
         return Ok(([(SET_COOKIE, gone)], Redirect::to(here)).into_response());
     }

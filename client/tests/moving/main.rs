@@ -1,4 +1,5 @@
 //! The guides of `docs/moving-in.md` for apps whose sessions are elsewhere today: their users stay logged in.
+#![cfg(test)]
 
 mod carry_over;
 mod jwt;
