@@ -110,10 +110,8 @@ impl Form<'_> {
         let mut status = StatusCode::OK;
         if let Some((_, error)) = self.problem {
             status = Denied::from(error.clone()).status();
-            let sentence = Text(capital(&error.to_string())).to_string();
-            let wait = error.retry_after().map_or(0, |wait| wait.as_secs() + 1);
-            let wait = if wait > 1 { format!(" Wait {wait} seconds.") } else { String::new() };
-            let _ = write!(html, r#"<p class="problem" id="problem" role="alert">{sentence}.{wait}</p>"#);
+            let sentence = Text(sentence(error));
+            let _ = write!(html, r#"<p class="problem" id="problem" role="alert">{sentence}</p>"#);
         }
         let _ =
             write!(html, r#"<form method="post" action="{}">{}"#, Text(&self.action), visit.csrf_field()?);
@@ -154,6 +152,17 @@ impl Field<'_> {
 /// The field that an error is about: a new password that will not do, or else what was to be proved.
 pub(super) fn field_of(error: &Error, proof: &'static str) -> &'static str {
     if error.code() == ErrorCode::WeakPassword { "new_password" } else { proof }
+}
+
+/// What is wrong, and how long to wait where waiting helps.
+fn sentence(error: &Error) -> String {
+    let seconds = error.retry_after().map_or(0, |wait| wait.as_millis().div_ceil(1000));
+    let wait = if seconds > 0 { format!(" Wait {seconds} s before you try again.") } else { String::new() };
+    match error.code() {
+        // The daemon gives the same answer to whoever has tried too often, so that nobody learns which of them it is.
+        ErrorCode::InvalidCredentials => format!("The name or the password is wrong.{wait}"),
+        _ => format!("{}.{wait}", capital(&error.to_string())),
+    }
 }
 
 /// How long ago that was, as people say it.
