@@ -10,29 +10,21 @@
 //! use axum::response::{Html, Redirect};
 //! use axum::routing::{get, post};
 //! use axum::{Form, Router};
-//! use hallpass_client::web::{Denied, Identity, Visit, Web};
-//! use hallpass_client::{Error, Password};
+//! use hallpass_client::web::{Credentials, CsrfField, Denied, Identity, Next, Visit, Web};
 //!
-//! #[derive(serde::Deserialize)]
-//! struct Credentials {
-//!     name: String,
-//!     password: Password,
+//! async fn page(csrf: CsrfField) -> Html<String> {
+//!     Html(format!(
+//!         r#"<form method="post">{csrf}<label>Name <input name="name"></label>
+//!            <label>Password <input name="password" type="password"></label><button>Log in</button></form>"#
+//!     ))
 //! }
 //!
-//! async fn page(visit: Visit) -> Result<Html<String>, Denied> {
-//!     Ok(Html(format!(
-//!         r#"<form method="post"><input type="hidden" name="csrf" value="{}">
-//!            <input name="name"><input name="password" type="password"><button>Log in</button></form>"#,
-//!         visit.csrf()?
-//!     )))
-//! }
-//!
-//! async fn log_in(visit: Visit, Form(form): Form<Credentials>) -> Result<Redirect, Error> {
+//! async fn log_in(visit: Visit, next: Next, Form(form): Form<Credentials>) -> Result<Redirect, Denied> {
 //!     visit.log_in(form.name, form.password).await?;
-//!     Ok(Redirect::to("/"))
+//!     Ok(next.redirect())
 //! }
 //!
-//! async fn log_out(visit: Visit) -> Result<Redirect, Error> {
+//! async fn log_out(visit: Visit) -> Result<Redirect, Denied> {
 //!     visit.log_out().await?;
 //!     Ok(Redirect::to("/login"))
 //! }
