@@ -7,7 +7,7 @@
 mod support;
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::chown;
@@ -141,7 +141,7 @@ fn tools() -> Option<(OsString, Postgres)> {
 }
 
 /// Has the real tools make the users, in the database.
-fn make_users(python: &OsString, home: &Path, what: &str) {
+fn make_users(python: &OsStr, home: &Path, what: &str) {
     let mut command = Command::new(python);
     succeeds(&command.args(["-I", "-c", MAKE_USERS, what, PASSWORD]).arg(home).output().unwrap());
 }

@@ -86,9 +86,8 @@ mod tests {
         assert_eq!(response.headers()[LOCATION], "/login?next=%2Fme%3Ftab%3D2");
         assert!(!response.headers().contains_key(WWW_AUTHENTICATE));
         let response = shown(Request::get("/me"), &Denied::anonymous(), &settings);
-        assert_eq!((response.status(), response.body().as_str()), {
-            (StatusCode::UNAUTHORIZED, "this is for users who have logged in; log in first")
-        });
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.body(), "this is for users who have logged in; log in first");
     }
 
     #[test]
