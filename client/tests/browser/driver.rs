@@ -1,4 +1,4 @@
-//! A real browser, driven over the WebDriver protocol: as much of it as these tests need.
+//! A real browser, driven over the protocol of W3C for that: as much of it as these tests need.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ pub(crate) const CHROMIUM: &str = "HALLPASS_CHROMIUM";
 /// Longest wait for a page.
 const PATIENCE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(20);
-/// What an element is called in the protocol (W3C WebDriver, section 11).
+/// What an element is called in the protocol (the standard's section 11).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// The program that drives browsers. It goes with all of them when this is dropped.

@@ -32,8 +32,8 @@ impl Nginx {
             ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
         let mut openssl = Command::new("openssl");
         openssl.args(make).args(["-subj", "/CN=localhost", "-keyout", &key, "-out", &certificate]);
-        let made = openssl.output().expect("openssl is installed where nginx is");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let certified = openssl.output().expect("openssl is installed where nginx is");
+        assert!(certified.status.success(), "{}", String::from_utf8_lossy(&certified.stderr));
 
         let free = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = free.local_addr().expect("a port").port();
