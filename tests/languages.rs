@@ -1,7 +1,7 @@
 //! The examples in other languages, against a real daemon: what a standard library and the board make of a token, while tokens are taken back,
 //! keys change and the daemon comes and goes.
 //!
-//! `HALLPASS_PYTHON` names a Python with PyJWT, `HALLPASS_NODE` a directory whose `node_modules` has jose. A language without is skipped.
+//! `HALLPASS_PYTHON` names a Python with `PyJWT`, `HALLPASS_NODE` a directory whose `node_modules` has jose. A language without is skipped.
 #![cfg(test)]
 
 #[expect(dead_code, reason = "each test file uses its part")]

@@ -1,6 +1,6 @@
-//! Moving users in from Django and from tables of one's own, by the commands of `docs/moving-in.md`: real Django, real PostgreSQL, real bcrypt.
+//! Moving users in from Django and from tables of one's own, by the commands of `docs/moving-in.md`: real Django, a real database, real bcrypt.
 //!
-//! `HALLPASS_PYTHON` names a Python with Django, psycopg, argon2-cffi and bcrypt; PostgreSQL is Debian's. Without either this is skipped.
+//! `HALLPASS_PYTHON` names a Python with Django, psycopg, argon2-cffi and bcrypt; `postgres` is Debian's. Without either this is skipped.
 #![cfg(test)]
 
 #[expect(dead_code, reason = "each test file uses its part")]
@@ -26,7 +26,7 @@ use tempfile::TempDir;
 const GUIDE: &str = include_str!("../docs/moving-in.md");
 const MAKE_USERS: &str = include_str!("moving.py");
 
-/// A PostgreSQL of its own.
+/// A database server of its own.
 struct Postgres {
     process: Child,
     programs: PathBuf,

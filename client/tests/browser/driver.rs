@@ -1,4 +1,4 @@
-//! A real browser, driven over the protocol of W3C for that: as much of it as these tests need.
+//! A real browser, driven as the standard of W3C says: as much of it as these tests need.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
