@@ -10,29 +10,21 @@
 //! use axum::response::{Html, Redirect};
 //! use axum::routing::{get, post};
 //! use axum::{Form, Router};
-//! use hallpass_client::web::{Denied, Identity, Visit, Web};
-//! use hallpass_client::{Error, Password};
+//! use hallpass_client::web::{Credentials, CsrfField, Denied, Identity, Next, Visit, Web};
 //!
-//! #[derive(serde::Deserialize)]
-//! struct Credentials {
-//!     name: String,
-//!     password: Password,
+//! async fn page(csrf: CsrfField) -> Html<String> {
+//!     Html(format!(
+//!         r#"<form method="post">{csrf}<label>Name <input name="name"></label>
+//!            <label>Password <input name="password" type="password"></label><button>Log in</button></form>"#
+//!     ))
 //! }
 //!
-//! async fn page(visit: Visit) -> Result<Html<String>, Denied> {
-//!     Ok(Html(format!(
-//!         r#"<form method="post"><input type="hidden" name="csrf" value="{}">
-//!            <input name="name"><input name="password" type="password"><button>Log in</button></form>"#,
-//!         visit.csrf()?
-//!     )))
-//! }
-//!
-//! async fn log_in(visit: Visit, Form(form): Form<Credentials>) -> Result<Redirect, Error> {
+//! async fn log_in(visit: Visit, next: Next, Form(form): Form<Credentials>) -> Result<Redirect, Denied> {
 //!     visit.log_in(form.name, form.password).await?;
-//!     Ok(Redirect::to("/"))
+//!     Ok(next.redirect())
 //! }
 //!
-//! async fn log_out(visit: Visit) -> Result<Redirect, Error> {
+//! async fn log_out(visit: Visit) -> Result<Redirect, Denied> {
 //!     visit.log_out().await?;
 //!     Ok(Redirect::to("/login"))
 //! }
@@ -53,7 +45,7 @@
 //! value. The name carries the app, because browsers give cookies to every port of a host. Only an error that says that the session is over (class
 //! [`Login`](crate::ErrorClass::Login)) clears it: a daemon that is being restarted logs nobody out. `__Host-<app>-device` makes the device known at the next
 //! login, so that nobody else's wrong guesses keep its user out. What a user is shown is not kept by the browser (`Cache-Control: no-store`, unless the
-//! handler says otherwise), so the back button shows nothing of it after a logout.
+//! handler says otherwise), and a logout has it forget the pages that it keeps for its back button (`Clear-Site-Data`), so that shows nothing afterwards.
 //!
 //! # CSRF
 //!
@@ -75,16 +67,19 @@ mod cookies;
 mod denied;
 #[cfg(feature = "axum")]
 mod extract;
+mod form;
 mod guard;
 mod layer;
 mod renewal;
 mod setup;
 mod shown;
 mod visit;
+mod wanted;
 
 pub use denied::Denied;
 #[cfg(feature = "axum")]
 pub use extract::{Required, Requirement};
+pub use form::{Credentials, CsrfField, Next};
 pub use layer::{Guarded, Layer};
 pub use setup::{PeerAddress, Web, WebBuilder};
 pub use visit::{Identity, Visit};

@@ -50,6 +50,7 @@ pub trait Auth {
 
 /// Who is at each end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Hello {
     /// The daemon's version.
     pub version: String,
@@ -71,6 +72,7 @@ pub struct Hello {
 
 /// Which file the board is: see [`crate::board`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct BoardPlace {
     /// Its path.
     pub path: PathBuf,
@@ -82,6 +84,7 @@ pub struct BoardPlace {
 
 /// The public keys that access tokens are signed with, as of one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct PublishedKeys {
     /// Which set it is. The board says which is the present one.
     pub version: Stamp,
@@ -205,6 +208,7 @@ pub struct RedeemCode {
 
 /// A token that says which app its bearer is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct ServiceToken {
     /// The token: a JWS of its own type, which is never accepted as a user's.
     pub token: Token,
@@ -214,6 +218,7 @@ pub struct ServiceToken {
 
 /// What a login or a refresh gives.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Grant {
     /// Whose session it is.
     pub user_id: UserId,
@@ -276,6 +281,7 @@ pub struct Needs {
 
 /// Who a token stands for, with the roles they have now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Identity {
     /// The user, for ever.
     #[serde(with = "crate::id::packed")]
@@ -354,6 +360,7 @@ pub enum Revoke {
 
 /// What a revocation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Revoked {
     /// Living sessions that it ended; zero when they were over before. Where every session is ended they are not looked at one by one: then it is
     /// how many were opened since the last time, those that had ended by themselves included.
@@ -371,6 +378,7 @@ pub struct ListSessions {
 
 /// One page of sessions, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct SessionPage {
     /// The sessions.
     pub sessions: Vec<SessionInfo>,
@@ -380,6 +388,7 @@ pub struct SessionPage {
 
 /// A living session as its owner or an administrator sees it. The identifier opens nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct SessionInfo {
     /// The session.
     pub session_id: SessionId,

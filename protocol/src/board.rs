@@ -87,3 +87,25 @@ pub trait MemoryMut: Memory {
     /// Writes the word at this place.
     fn store(&self, word: usize, value: u64, order: Ordering);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_man_page_has_every_word_where_it_is() {
+        let page = include_str!("../../packaging/man/hallpass-protocol.7");
+        for (at, name) in [
+            (word::LEASE, "lease"),
+            (word::FLOOR, "floor"),
+            (word::LIFE, "life"),
+            (word::VISIBLE, "visible"),
+            (word::KEYS, "keys"),
+            (word::TIME, "time"),
+            (word::SLOTS, "slots"),
+        ] {
+            assert!(page.contains(&format!("\n.TP\n{}\n\\fB{name}\\fR", at * 8)), "{name}");
+        }
+        assert_eq!((LAYOUT, LEASE.as_secs()), (1, 5));
+    }
+}

@@ -133,6 +133,7 @@ impl fmt::Display for ErrorCode {
 /// A call that was refused: the code, a sentence for a person, and how long to wait where waiting helps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Refusal {
     /// The stable code.
     pub code: ErrorCode,

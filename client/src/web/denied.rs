@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hallpass_protocol::auth::Needs;
 use hallpass_protocol::error::{ErrorClass, ErrorCode};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::error::Error;
@@ -13,12 +13,12 @@ use crate::error::Error;
 /// How long to wait where the daemon has not said.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
-/// Why a request goes no further. As an answer it has the status and headers of its reason; see [`Denied::status`].
+/// Why a request goes no further. As an answer it has the status and headers of its reason; see [`Denied::status`]. The answer carries it in its
+/// extensions, and the layer makes of it what a browser is shown: see [`WebBuilder::login_page`](super::WebBuilder::login_page)
+/// and [`WebBuilder::denied_page`](super::WebBuilder::denied_page).
 #[derive(Debug, Clone)]
 pub struct Denied {
     why: Why,
-    /// Where a browser is sent instead, if it is.
-    instead: Option<String>,
     challenge: Option<String>,
 }
 
@@ -60,12 +60,7 @@ impl Denied {
     }
 
     fn because(why: Why) -> Self {
-        Self { why, instead: None, challenge: None }
-    }
-
-    /// The same, sending a browser there instead.
-    pub(super) fn or_to(self, place: Option<String>) -> Self {
-        Self { instead: place, ..self }
+        Self { why, challenge: None }
     }
 
     /// The same, saying what was needed where another proof would do (RFC 9470).
@@ -141,12 +136,6 @@ impl Denied {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let place = self.instead.as_deref().and_then(|place| HeaderValue::from_str(place).ok());
-        if let Some(place) = place {
-            headers.insert(LOCATION, place);
-            *response.status_mut() = StatusCode::SEE_OTHER;
-            return response;
-        }
         let status = self.status();
         if let Some(challenge) = self.challenge(status) {
             headers.insert(WWW_AUTHENTICATE, challenge);
@@ -158,6 +147,8 @@ impl Denied {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         *response.status_mut() = status;
+        // For the layer, which knows whether a browser has asked, and for layers of the app's own.
+        response.extensions_mut().insert(self.clone());
         response
     }
 
@@ -258,15 +249,5 @@ mod tests {
         let refusal = Refusal::new(ErrorCode::RateLimited).after(Duration::from_millis(2001));
         let response: Response<String> = Denied::refused(Error::Refused(refusal)).response();
         assert_eq!(response.headers()[RETRY_AFTER], "3");
-    }
-
-    #[test]
-    fn a_browser_is_sent_where_it_can_go_on() {
-        let response: Response<String> =
-            Denied::anonymous().or_to(Some("/login?next=%2Fme".into())).response();
-        assert_eq!(
-            (response.status(), &response.headers()[LOCATION]),
-            (StatusCode::SEE_OTHER, &HeaderValue::from_static("/login?next=%2Fme"))
-        );
     }
 }

@@ -1,5 +1,6 @@
 //! What axum's handlers take: who a request comes from, and what they must meet.
 
+use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
@@ -9,6 +10,7 @@ use hallpass_protocol::auth::Needs;
 use http::request::Parts;
 
 use super::denied::Denied;
+use super::form::{CsrfField, Next};
 use super::visit::{Identity, Visit};
 use crate::error::Error;
 
@@ -36,8 +38,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Identity {
     type Rejection = Denied;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Denied> {
-        let visit = Visit::of(parts)?;
-        visit.signed_in().cloned().map_err(|denied| visit.web().show_the_way(denied, parts))
+        Visit::of(parts)?.signed_in().cloned()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CsrfField {
+    type Rejection = Denied;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Denied> {
+        Visit::of(parts)?.csrf_field()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Next {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts.uri.query()))
     }
 }
 
@@ -93,10 +110,7 @@ impl<S: Send + Sync, R: Requirement> FromRequestParts<S> for Required<R> {
     type Rejection = Denied;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Denied> {
-        let visit = Visit::of(parts)?;
-        match visit.require(&R::needs()).await {
-            Ok(identity) => Ok(Self { identity, requirement: PhantomData }),
-            Err(denied) => Err(visit.web().show_the_way(denied, parts)),
-        }
+        let identity = Visit::of(parts)?.require(&R::needs()).await?;
+        Ok(Self { identity, requirement: PhantomData })
     }
 }

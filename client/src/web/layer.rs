@@ -13,6 +13,7 @@ use super::guard;
 use super::setup::Web;
 use super::shown::Shown;
 use super::visit::Visit;
+use super::wanted::Wanted;
 
 /// The layer of [`Web::layer`].
 #[derive(Debug, Clone)]
@@ -57,14 +58,15 @@ where
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             let (shown, cookies) = web.shown(&parts.headers);
+            let wanted = Wanted::of(&parts);
             let body = match guarded(&web, &parts, body, &shown, &cookies).await {
                 Ok(body) => body,
-                Err(denied) => return Ok(denied.response()),
+                Err(denied) => return Ok(wanted.show(denied.response(), web.settings())),
             };
             let visit = web.visit(&parts, shown).await;
             parts.extensions.insert(visit.clone());
             let response = inner.call(Request::from_parts(parts, body)).await?;
-            Ok(visit.finish(response))
+            Ok(visit.finish(wanted.show(response, web.settings())))
         })
     }
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use hallpass_protocol::auth::{Context, GrantedTokens, Needs, SessionKind};
 use hallpass_protocol::error::ErrorClass;
 use hallpass_protocol::secret::Token;
-use http::header::{ACCEPT, USER_AGENT};
+use http::HeaderMap;
+use http::header::USER_AGENT;
 use http::request::Parts;
-use http::{HeaderMap, Method};
 
 use super::cookies::{Cookies, Jar};
 use super::denied::Denied;
@@ -51,12 +51,13 @@ impl fmt::Debug for Web {
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct WebBuilder {
-    login_page: Option<String>,
-    proof_page: Option<String>,
+    pub(super) login_page: Option<String>,
+    pub(super) proof_page: Option<String>,
     origin: Option<String>,
     proxies: usize,
     plain: bool,
     tokens: bool,
+    pub(super) denied_page: Option<fn(&Denied) -> String>,
 }
 
 impl WebBuilder {
@@ -69,6 +70,23 @@ impl WebBuilder {
     /// Sends a browser whose user has to prove again who they are to this page, in the same way. Without it the answer is 401 with a challenge (RFC 9470).
     pub fn proof_page(self, path: impl Into<String>) -> Self {
         Self { proof_page: Some(path.into()), ..self }
+    }
+
+    /// What browsers are shown of a denial that sends them nowhere: a page of HTML in the app's own looks, made of [`Denied::status`] and
+    /// [`Denied::sentence`]. Without it they are shown the sentence alone.
+    ///
+    /// ```
+    /// use hallpass_client::web::{Denied, Web};
+    ///
+    /// fn page(denied: &Denied) -> String {
+    ///     let sentence = denied.sentence().replace('&', "&amp;").replace('<', "&lt;");
+    ///     format!("<!doctype html><title>{0}</title><h1>{0}</h1><p>{sentence}", denied.status())
+    /// }
+    ///
+    /// let web = Web::builder().login_page("/login").denied_page(page);
+    /// ```
+    pub fn denied_page(self, page: fn(&Denied) -> String) -> Self {
+        Self { denied_page: Some(page), ..self }
     }
 
     /// The app's origin as browsers see it, such as `https://shop.example`: needed behind a proxy that changes the `Host` of requests, for browsers
@@ -162,6 +180,10 @@ impl Web {
         &self.0.renewals
     }
 
+    pub(super) fn settings(&self) -> &WebBuilder {
+        &self.0.settings
+    }
+
     pub(super) fn origin(&self) -> Option<&str> {
         self.0.settings.origin.as_deref()
     }
@@ -238,22 +260,6 @@ impl Web {
         // The last was written by the nearest proxy. What lies further than ours is anybody's word.
         named.iter().rev().nth(place)?.parse().ok()
     }
-
-    /// The same denial, with the page that a browser is sent to where there is one for it.
-    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "extractors are what denies"))]
-    pub(super) fn show_the_way(&self, denied: Denied, parts: &Parts) -> Denied {
-        let accepts = parts.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
-        if !accepts.is_some_and(|accept| accept.contains("text/html")) {
-            return denied;
-        }
-        let page = match &self.0.settings {
-            settings if denied.wants_login() => &settings.login_page,
-            settings if denied.wants_proof() => &settings.proof_page,
-            _ => &None,
-        };
-        let place = page.as_deref().map(|page| with_next(page, parts));
-        denied.or_to(place)
-    }
 }
 
 /// Whether a refresh token is what helps.
@@ -262,17 +268,6 @@ fn needs_refresh(outcome: &Result<Option<Identity>, Error>) -> bool {
         Ok(identity) => identity.is_none(),
         Err(error) => matches!(error.class(), ErrorClass::Refresh | ErrorClass::Invalid),
     }
-}
-
-/// The page with where a browser wanted to go. What would have changed something is not gone to a second time.
-fn with_next(page: &str, parts: &Parts) -> String {
-    if !matches!(parts.method, Method::GET | Method::HEAD) {
-        return page.to_owned();
-    }
-    let wanted = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    let wanted: String = form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
-    let mark = if page.contains('?') { '&' } else { '?' };
-    format!("{page}{mark}next={wanted}")
 }
 
 /// The address at the other end of the connection.

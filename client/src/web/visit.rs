@@ -14,16 +14,19 @@ use hallpass_protocol::id::SessionId;
 use hallpass_protocol::secret::{Password, Token};
 use hallpass_protocol::time::Millis;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
-use http::{HeaderValue, Response};
+use http::{HeaderName, HeaderValue, Response};
 
 use super::cookies::Jar;
 use super::denied::Denied;
+use super::form::CsrfField;
 use super::guard;
 use super::setup::Web;
 use super::shown::Shown;
 use crate::error::Error;
 use crate::verifier::{Bearer, Verdict};
 
+/// Has a browser forget pages that it has shown (W3C, "Clear Site Data"). `"cookies"` would take those of other apps on the host too.
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// How long a device is known after its last login.
 const DEVICE_AGE: Duration = Duration::from_hours(400 * 24);
 
@@ -66,6 +69,8 @@ struct Answer {
     /// By cookie, so that what is set last counts.
     cookies: Vec<(Jar, HeaderValue)>,
     visitor: Option<Token>,
+    /// Whether a session's cookies are taken away.
+    leaves: bool,
 }
 
 impl std::fmt::Debug for Visit {
@@ -134,6 +139,14 @@ impl Visit {
         };
         let cookie = session.map_or_else(|| self.visitor(), Ok)?;
         guard::key(&cookie).token().map_err(|_| no_random_bits())
+    }
+
+    /// The hidden field with such a token, for a form of this page.
+    ///
+    /// # Errors
+    /// As for [`Visit::csrf`].
+    pub fn csrf_field(&self) -> Result<CsrfField, Denied> {
+        self.csrf().map(CsrfField)
     }
 
     /// What this visitor is told apart by. One who has nothing yet is given it with the answer.
@@ -336,6 +349,7 @@ impl Visit {
             if self.0.shown.is_in(jar) {
                 let header = self.0.web.cookies().clear(jar);
                 self.put(jar, header);
+                self.answer().leaves = true;
             }
         }
     }
@@ -360,16 +374,14 @@ impl Visit {
         for (_, cookie) in &answer.cookies {
             headers.append(SET_COOKIE, cookie.clone());
         }
+        if answer.leaves {
+            // Chromium keeps pages for its back button in spite of `no-store`, as whole pages and not as what was fetched; this is what they listen to.
+            headers.insert(CLEAR_SITE_DATA, HeaderValue::from_static(r#""cache""#));
+        }
         if is_private && !headers.contains_key(CACHE_CONTROL) {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         response
-    }
-
-    /// Where a browser is sent that is denied this.
-    #[cfg(feature = "axum")]
-    pub(super) fn web(&self) -> &Web {
-        &self.0.web
     }
 
     /// A panic of another thread leaves a whole list behind.

@@ -46,6 +46,11 @@ impl Browser {
         self
     }
 
+    /// The same browser, where the app is another process now.
+    pub(crate) fn at(self, app: &Router) -> Self {
+        Self { app: app.clone(), ..self }
+    }
+
     pub(crate) async fn get(&mut self, path: &str) -> Page {
         self.send(Request::get(path), Body::empty()).await
     }

@@ -116,6 +116,31 @@ async fn b4_a_lost_answer_heals_and_costs_nobody_their_session() {
     }
 }
 
+#[tokio::test]
+async fn b4_a_browser_that_lost_the_answer_goes_on_even_if_the_app_was_restarted_since() {
+    let (daemon, app) = served(TestDaemon::socket).await;
+    let mut browser = Browser::new(&app);
+    browser.log_in().await;
+    for (round, restarted) in (1..).zip([false, true]) {
+        daemon.advance(Duration::from_secs(61));
+        let mut lost = browser.clone();
+        assert_eq!(lost.get("/edit").await.status, StatusCode::OK);
+        if restarted {
+            // Nothing is left of what the app knew; the daemon still knows the token before, for half a minute.
+            daemon.advance(Duration::from_secs(20));
+            let web = Web::builder().with_tokens().connect(daemon.socket()).await.expect("the daemon serves");
+            browser = browser.at(&crate::app(&web));
+        }
+        let page = browser.get("/edit").await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+        assert_eq!(
+            browser.cookies["__Host-local-refresh"], lost.cookies["__Host-local-refresh"],
+            "the same successor"
+        );
+        assert_eq!(refreshes(&mut browser).await, round, "it was carried out once");
+    }
+}
+
 /// Passes bytes on in both directions, and cuts as many connections as it is told to as soon as an answer comes.
 fn relay(near: PathBuf, far: PathBuf, cuts: Arc<AtomicUsize>) {
     let listener = UnixListener::bind(near).expect("a free path");
