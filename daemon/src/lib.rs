@@ -26,6 +26,7 @@ mod live;
 mod log;
 #[cfg(feature = "bench")]
 mod measured;
+mod near;
 mod notify;
 #[cfg(test)]
 mod pages;

@@ -30,6 +30,7 @@ complete -c hallpass -n "__fish_hallpass_needs_command" -s h -l help -d 'Print h
 complete -c hallpass -n "__fish_hallpass_needs_command" -s V -l version -d 'Print version'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "tour" -d 'See the whole story on a daemon of its own'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "status" -d 'Show how the daemon is doing'
+complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "doctor" -d 'Look whether all is well, and say what to do about what is not'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "user" -d 'Add, show, change and remove users'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "login" -d 'Prove a password and open a session'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "verify" -d 'Check a session or access token'
@@ -42,6 +43,7 @@ complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "audit" -d 'Read, 
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "clock" -d 'See to the daemon\'s time'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "export" -d 'The same as `user export`'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "import" -d 'The same as `user import`'
+complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "config" -d 'Check a configuration, and show what holds under it'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "backup" -d 'Copy the database while the daemon runs'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "check" -d 'Check a database that no daemon has open'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "compact" -d 'Give back what is free inside a database that no daemon has open'
@@ -52,6 +54,12 @@ complete -c hallpass -n "__fish_hallpass_using_subcommand tour" -s h -l help -d 
 complete -c hallpass -n "__fish_hallpass_using_subcommand status" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand status" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand status" -s h -l help -d 'Print help'
+complete -c hallpass -n "__fish_hallpass_using_subcommand doctor" -l config -d 'The configuration, for a daemon that serves the whole host' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand doctor" -l state-dir -d 'Where the database lies, if not where the configuration says' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand doctor" -l runtime-dir -d 'Where the sockets go, if not where the configuration says' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand doctor" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand doctor" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c hallpass -n "__fish_hallpass_using_subcommand user; and not __fish_seen_subcommand_from add list show enable disable remove passwd roles rename set code import export" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand user; and not __fish_seen_subcommand_from add list show enable disable remove passwd roles rename set code import export" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand user; and not __fish_seen_subcommand_from add list show enable disable remove passwd roles rename set code import export" -s h -l help -d 'Print help'
@@ -237,6 +245,20 @@ complete -c hallpass -n "__fish_hallpass_using_subcommand import" -l socket -d '
 complete -c hallpass -n "__fish_hallpass_using_subcommand import" -l dry-run -d 'Only say what would become of each line'
 complete -c hallpass -n "__fish_hallpass_using_subcommand import" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand import" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and not __fish_seen_subcommand_from check show" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and not __fish_seen_subcommand_from check show" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and not __fish_seen_subcommand_from check show" -s h -l help -d 'Print help'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and not __fish_seen_subcommand_from check show" -f -a "check" -d 'Check a configuration, and say what is wrong with it'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and not __fish_seen_subcommand_from check show" -f -a "show" -d 'Show every setting, its value and where that comes from'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from check" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from check" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from show" -l state-dir -d 'Where the database would lie, as told to the daemon' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from show" -l runtime-dir -d 'Where the sockets would go, as told to the daemon' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from show" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from show" -l set -d 'Show only what is set somewhere'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c hallpass -n "__fish_hallpass_using_subcommand backup" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand backup" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand backup" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -28,6 +28,7 @@ const TOP_LEVEL: &[&str] = &[
     "clippy.toml",
     "daemon",
     "deny.toml",
+    "docs",
     "packaging",
     "protocol",
     "rustfmt.toml",

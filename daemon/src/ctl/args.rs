@@ -7,18 +7,26 @@ use hallpass_protocol::auth::SessionKind;
 use hallpass_protocol::id::{BadId, SessionId};
 
 mod audit;
+mod config;
+mod doctor;
 mod files;
 mod moving;
 
 pub(super) use audit::{AuditVerb, ExportChainArgs, TailArgs, VerifyChainArgs, Which};
+pub(super) use config::{CheckConfigArgs, ConfigVerb, ShowConfigArgs};
+pub(super) use doctor::DoctorArgs;
 pub(super) use files::{BackupArgs, CheckArgs, CompactArgs, RestoreArgs};
 pub(super) use moving::{ExportArgs, ImportArgs};
 
+use doctor::DOCTOR_NOTES;
 use files::{BACKUP_NOTES, CHECK_NOTES, COMPACT_NOTES, RESTORE_NOTES};
 use moving::{EXPORT_NOTES, IMPORT_EXAMPLES};
 
 /// What the exit codes mean, as in sysexits(3). It stands at the top, so that a screen holds all of the help.
 const EXIT_CODES: &str = "Exit 0 ok, 1 refused, 2 usage, 69 unavailable, 70 internal, 77 denied, 78 config";
+
+/// What every command takes, in a line: together with the commands it has to fit a screen.
+const OPTIONS: &str = "Options: --json, --socket PATH (the apps'), --version, --help; see hallpass(1)";
 
 #[derive(Debug, Parser)]
 #[command(
@@ -27,7 +35,7 @@ const EXIT_CODES: &str = "Exit 0 ok, 1 refused, 2 usage, 69 unavailable, 70 inte
     version,
     about = "Asks the Hallpass session daemon on this host. No secret is ever an argument.",
     after_help = EXIT_CODES,
-    help_template = format!("{{about-with-newline}}{{usage-heading}} {{usage}}\n{EXIT_CODES}\n\n{{all-args}}"),
+    help_template = format!("{{about-with-newline}}{{usage-heading}} {{usage}}\n{OPTIONS}\n{EXIT_CODES}\n\n{{subcommands}}"),
     disable_help_subcommand = true,
     max_term_width = 100
 )]
@@ -48,6 +56,9 @@ pub(super) enum Verb {
     Tour,
     /// Show how the daemon is doing
     Status,
+    /// Look whether all is well, and say what to do about what is not
+    #[command(after_long_help = DOCTOR_NOTES)]
+    Doctor(DoctorArgs),
     /// Add, show, change and remove users
     #[command(subcommand)]
     User(UserVerb),
@@ -84,6 +95,9 @@ pub(super) enum Verb {
     /// The same as `user import`
     #[command(hide = true, after_long_help = IMPORT_EXAMPLES)]
     Import(ImportArgs),
+    /// Check a configuration, and show what holds under it
+    #[command(subcommand)]
+    Config(ConfigVerb),
     /// Copy the database while the daemon runs
     #[command(after_long_help = BACKUP_NOTES)]
     Backup(BackupArgs),

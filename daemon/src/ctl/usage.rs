@@ -191,6 +191,12 @@ mod tests {
             "audit verify today.redb --config /etc/hallpass/hallpass.toml",
             "backup /var/backups/today.redb",
             "check",
+            "config check",
+            "config check /etc/hallpass/hallpass.toml",
+            "config show --set",
+            "config show hallpass.toml --state-dir /srv/hallpass --runtime-dir /run/hallpass",
+            "doctor",
+            "doctor --config hallpass.toml --state-dir /srv/hallpass --runtime-dir /run/hallpass",
             "compact",
             "compact --state-dir /srv/hallpass",
             "restore today.redb --yes --state-dir /srv/hallpass --runtime-dir /run/hallpass",
@@ -341,7 +347,7 @@ mod tests {
         assert!(help.lines().all(|line| line.len() <= 80), "{help}");
         for verb in [
             "status", "user", "login", "verify", "refresh", "revoke", "session", "key", "audit", "backup",
-            "check", "compact", "restore",
+            "check", "compact", "restore", "config", "doctor",
         ] {
             let own: Vec<_> = help.lines().filter(|line| line.starts_with(&format!("  {verb} "))).collect();
             assert_eq!(own.len(), 1, "{verb} has one line:\n{help}");
