@@ -1,12 +1,11 @@
 //! `hallpass config`, which needs no daemon.
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{hallpass, repository, stderr, stdout};
+use crate::{hallpass, stderr, stdout};
 
 fn file(dir: &TempDir, text: &str) -> String {
     let path = dir.path().join("hallpass.toml");
@@ -56,8 +55,9 @@ fn a_file_that_is_not_there_is_named_and_the_shipped_one_is_good() {
         "{}",
         stderr(&said)
     );
-    let shipped = repository("packaging/hallpass.toml");
-    let said = hallpass([Path::new("config"), Path::new("check"), &shipped]);
+    let dir = TempDir::new().unwrap();
+    let shipped = file(&dir, include_str!("../../packaging/hallpass.toml"));
+    let said = hallpass(["config", "check", &shipped]);
     assert!(
         said.status.success() && stdout(&said).contains("systemctl reload hallpassd"),
         "{}",

@@ -24,25 +24,26 @@ struct App {
     child: Child,
     lines: ChildStdin,
     answers: BufReader<ChildStdout>,
-    _root: TempDir,
+    _place: TempDir,
 }
 
 impl App {
     fn start(program: &Path, socket: &Path, mounts: &[&Path]) -> Self {
-        let root = TempDir::new().expect("a directory");
+        let place = TempDir::new().expect("a directory");
+        let (root, script) = (place.path().join("root"), place.path().join("contain.sh"));
+        fs::create_dir(&root).expect("a directory");
+        fs::write(&script, include_str!("contain.sh")).expect("it is written");
         let mut command = Command::new("unshare");
         clear_environment(&mut command);
-        command
-            .args(["--mount", "--propagation", "private", "sh"])
-            .arg(crate::repository("tests/operating/contain.sh"));
-        command.arg(root.path()).arg(INSIDE.to_string()).args(mounts);
+        command.args(["--mount", "--propagation", "private", "sh"]).arg(&script);
+        command.arg(&root).arg(INSIDE.to_string()).args(mounts);
         command.arg(program.parent().expect("a directory")).arg("--").arg(program);
         command
             .args(["--exact", "containers::answers_when_it_is_contained", "--nocapture"])
             .env(SOCKET, socket);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare starts");
         let (lines, answers) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        Self { child, lines, answers: BufReader::new(answers), _root: root }
+        Self { child, lines, answers: BufReader::new(answers), _place: place }
     }
 
     /// What a verification says that begins now, and what it went by.

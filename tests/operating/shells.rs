@@ -5,7 +5,18 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use crate::{hallpass, is_installed, repository, stderr, stdout};
+use crate::{hallpass, is_installed, stderr, stdout};
+
+/// The manual pages.
+const PAGES: [(&str, &str); 4] = [
+    ("hallpass.1", include_str!("../../packaging/man/hallpass.1")),
+    ("hallpass.toml.5", include_str!("../../packaging/man/hallpass.toml.5")),
+    ("hallpass-protocol.7", include_str!("../../packaging/man/hallpass-protocol.7")),
+    ("hallpassd.8", include_str!("../../packaging/man/hallpassd.8")),
+];
+const BASH: &str = include_str!("../../packaging/completions/hallpass.bash");
+const ZSH: &str = include_str!("../../packaging/completions/_hallpass");
+const FISH: &str = include_str!("../../packaging/completions/hallpass.fish");
 
 /// Runs a shell with no file of its user's.
 fn shell(words: &[&str], script: &str, home: &TempDir) -> Output {
@@ -18,11 +29,15 @@ fn shell(words: &[&str], script: &str, home: &TempDir) -> Output {
     command.env("HOME", home.path()).env("TERM", "dumb").output().expect("it runs")
 }
 
-fn completes(words: &[&str], script: &str, wanted: &[&str]) {
+/// A shell that has this completion in the file FILE of its script says all of these words.
+fn completes(words: &[&str], completion: &str, script: &str, wanted: &[&str]) {
     if !is_installed(words[0]) {
         return;
     }
-    let said = shell(words, script, &TempDir::new().unwrap());
+    let home = TempDir::new().unwrap();
+    let file = home.path().join("completion");
+    fs::write(&file, completion).unwrap();
+    let said = shell(words, &script.replace("FILE", &format!("'{}'", file.display())), &home);
     assert!(said.status.success() && said.stderr.is_empty(), "{}: {}", words[0], stderr(&said));
     for word in wanted {
         assert!(
@@ -34,38 +49,24 @@ fn completes(words: &[&str], script: &str, wanted: &[&str]) {
     }
 }
 
-fn completion(name: &str) -> String {
-    format!("'{}'", repository("packaging/completions").join(name).display())
-}
-
 #[test]
 fn bash_completes_commands_and_what_is_below_them() {
-    let file = completion("hallpass.bash");
-    let script = format!(
-        "source {file} && complete -p hallpass && COMP_WORDS=(hallpass '') COMP_CWORD=1 && _hallpass hallpass '' hallpass && echo \"${{COMPREPLY[@]}}\" \
-         && COMP_WORDS=(hallpass config '') COMP_CWORD=2 && _hallpass hallpass '' config && echo \"${{COMPREPLY[@]}}\""
-    );
-    completes(
-        &["bash", "--norc", "--noprofile", "-c"],
-        &script,
-        &["doctor", "config", "user", "check", "show", "--json"],
-    );
+    let script = "source FILE && complete -p hallpass && COMP_WORDS=(hallpass '') COMP_CWORD=1 && _hallpass hallpass '' hallpass && echo \"${COMPREPLY[@]}\" \
+                  && COMP_WORDS=(hallpass config '') COMP_CWORD=2 && _hallpass hallpass '' config && echo \"${COMPREPLY[@]}\"";
+    let words = ["doctor", "config", "user", "check", "show", "--json"];
+    completes(&["bash", "--norc", "--noprofile", "-c"], BASH, script, &words);
 }
 
 #[test]
 fn zsh_knows_the_command() {
-    let file = completion("_hallpass");
-    let script = format!(
-        "autoload -U compinit && compinit -u -D && source {file} && echo $_comps[hallpass] && functions _hallpass_commands"
-    );
-    completes(&["zsh", "-f", "-c"], &script, &["_hallpass"]);
+    let script = "autoload -U compinit && compinit -u -D && source FILE && echo $_comps[hallpass] && functions _hallpass_commands";
+    completes(&["zsh", "-f", "-c"], ZSH, script, &["_hallpass"]);
 }
 
 #[test]
 fn fish_completes_commands_and_what_is_below_them() {
-    let file = completion("hallpass.fish");
-    let script = format!("source {file}; complete -C 'hallpass '; complete -C 'hallpass config '");
-    completes(&["fish", "--no-config", "-c"], &script, &["doctor", "config", "user", "check", "show"]);
+    let script = "source FILE; complete -C 'hallpass '; complete -C 'hallpass config '";
+    completes(&["fish", "--no-config", "-c"], FISH, script, &["doctor", "config", "user", "check", "show"]);
 }
 
 #[test]
@@ -73,19 +74,16 @@ fn man_renders_every_page_without_a_warning() {
     if !is_installed("man") {
         return;
     }
-    for page in fs::read_dir(repository("packaging/man")).unwrap().map(|entry| entry.unwrap().path()) {
+    let dir = TempDir::new().unwrap();
+    for (name, page) in PAGES {
+        let path = dir.path().join(name);
+        fs::write(&path, page).unwrap();
         let mut man = Command::new("man");
-        let said = man
-            .arg("--warnings")
-            .arg("-l")
-            .arg(&page)
-            .env("LC_ALL", "C.UTF-8")
-            .env("MANWIDTH", "80")
-            .output()
-            .unwrap();
-        assert!(said.status.success() && said.stderr.is_empty(), "{}: {}", page.display(), stderr(&said));
-        let name = page.file_stem().and_then(|name| name.to_str()).unwrap();
-        assert!(stdout(&said).contains(name), "{}: {}", page.display(), stdout(&said));
+        man.arg("--warnings").arg("-l").arg(&path).env("LC_ALL", "C.UTF-8").env("MANWIDTH", "80");
+        let said = man.output().unwrap();
+        assert!(said.status.success() && said.stderr.is_empty(), "{name}: {}", stderr(&said));
+        let title = name.rsplit_once('.').map_or(name, |(title, _)| title);
+        assert!(stdout(&said).contains(title), "{name}: {}", stdout(&said));
     }
 }
 

@@ -189,6 +189,7 @@ fn meant(key: &str) -> Option<&'static str> {
     };
     slip.and_then(|near| whole(Some(table), near))
         .or_else(|| whole(None, name))
+        .or_else(|| whole(None, nearest(name, settings().map(|setting| split(setting.key).1))?))
         .or_else(|| nearest(key, settings().map(|setting| setting.key)))
 }
 
@@ -259,6 +260,8 @@ mod tests {
             faults(&format!("{WHO}[passwords]\npepper = {{ id = \"p1\" }}"))[0]
                 .contains("missing field `file`")
         );
+        let elsewhere = faults("[admin]\nuids = [0]\nisuer = 1");
+        assert_eq!(elsewhere, ["3: there is no setting admin.isuer; did you mean issuer?"]);
         assert_eq!(faults(WHO), [""; 0]);
     }
 

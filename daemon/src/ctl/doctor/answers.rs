@@ -138,6 +138,9 @@ impl Answers {
         let Ok(parts) = &subject.parts else {
             return Finding::unknown("audit", "where the database lies cannot be told");
         };
+        if parts.state_dir.read_dir().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
+            return Finding::unknown("audit", "the database is out of reach of this user");
+        }
         match verify_offline(Some(parts), None, &[]) {
             Ok(verified) => of_chain(verified.entries, verified.faults.first(), true),
             Err(DaemonError::Store(error)) => {

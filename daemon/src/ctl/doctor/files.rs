@@ -178,7 +178,8 @@ fn of_credential(found: [(&str, io::Result<Metadata>); 2], is_up: bool) -> Findi
     let mut unseen = false;
     for (path, found) in found {
         match found {
-            Ok(found) if found.mode() & 0o077 != 0 => {
+            // What is encrypted for the host may be read, and never written.
+            Ok(found) if found.mode() & if path == PLAIN_CREDENTIAL { 0o077 } else { 0o022 } != 0 => {
                 let message = format!("{path} can be read or written by others");
                 return Finding::problem("key file", message, format!("chmod 600 {path}"));
             }

@@ -120,7 +120,9 @@ pub(super) fn service(subject: &Subject, is_up: bool) -> Vec<Finding> {
     let wanted = "--property=LoadState,ActiveState,SubState,Result,NRestarts,ExecMainStatus";
     let shown = asked("systemctl", &["show", "hallpassd.service", wanted]).and_then(|said| of_service(&said));
     let Some(shown) = shown else { return Vec::new() };
-    let journal = ["-u", "hallpassd.service", "-p", "err", "-n", "1", "-o", "cat", "--no-pager", "-q"];
+    // What the daemon has said, and not what systemd says of it.
+    let journal =
+        ["_SYSTEMD_UNIT=hallpassd.service", "-p", "err", "-n", "1", "-o", "cat", "--no-pager", "-q"];
     let last = if is_up { None } else { asked("journalctl", &journal).and_then(|said| of_last_words(&said)) };
     [Some(shown), last].into_iter().flatten().collect()
 }

@@ -72,7 +72,9 @@ fn a_credential_that_is_gone_open_or_hidden_is_told_apart() {
     for (found, is_up, state) in [
         ([there(0o600), gone()], true, State::Ok),
         ([there(0o600), gone()], false, State::Ok),
-        ([there(0o644), gone()], true, State::Problem),
+        ([there(0o644), gone()], true, State::Ok),
+        ([there(0o622), gone()], true, State::Problem),
+        ([(PLAIN_CREDENTIAL, there(0o644).1), gone()], true, State::Problem),
         ([gone(), gone()], true, State::Problem),
         ([gone(), gone()], false, State::Problem),
         ([hidden(), gone()], false, State::Unknown),
