@@ -1,7 +1,10 @@
 //! The one configuration: every value is checked when it is read, an unknown key is an error, and nothing falls back on a default because it was wrong.
 
 mod apps;
+pub(crate) mod catalogue;
 mod check;
+mod effective;
+pub(crate) mod examine;
 #[cfg(test)]
 mod guesses;
 mod log;
@@ -13,9 +16,10 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::apps::{AdminConfig, AppConfig};
+use self::examine::examine;
 pub(crate) use self::log::{LogConfig, LogFormat};
 pub(crate) use self::sections::{
     AuditConfig, BoardConfig, KeysConfig, LifetimesConfig, LimitsConfig, PasswordsConfig, RefreshConfig,
@@ -40,7 +44,7 @@ impl ConfigError {
 }
 
 /// Everything that can be set.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     /// The `iss` of access tokens.
@@ -107,8 +111,7 @@ impl Config {
         let text = std::fs::read_to_string(path).map_err(|error| {
             ConfigError::new(format!("cannot read the configuration {}: {error}", path.display()))
         })?;
-        let parsed = Self::parse(&text).and_then(Self::for_somebody);
-        parsed.map_err(|error| ConfigError::new(format!("{}: {error}", path.display())))
+        examine(&text).usable(path)
     }
 
     /// The configuration that this text is.
@@ -145,6 +148,17 @@ impl Config {
             app: if config.app.is_empty() { app } else { config.app },
             ..config
         })
+    }
+
+    /// The files that it names, by the key that names them.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let passwords = &self.passwords;
+        let named = [
+            ("master_key", self.master_key.as_deref()),
+            ("passwords.blocklist", passwords.blocklist.as_deref()),
+            ("passwords.pepper.file", passwords.pepper.as_ref().map(|pepper| pepper.file.as_path())),
+        ];
+        named.into_iter().filter_map(|(key, path)| Some((key, path?)))
     }
 
     /// The settings that decisions depend on.

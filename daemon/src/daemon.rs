@@ -375,7 +375,11 @@ fn open(
 
 /// What opens the keys, given what lies in the master key's place, and what is to take over from it. Where the new key was put there and nothing
 /// further was done, a bridge leads to the old one.
-fn opening(found: Sealer, master: &Master, path: &Path) -> Result<(Sealer, Option<Sealer>), KeyError> {
+pub(crate) fn opening(
+    found: Sealer,
+    master: &Master,
+    path: &Path,
+) -> Result<(Sealer, Option<Sealer>), KeyError> {
     let id = found.id();
     if master.is_under(id) {
         return Ok((found, None));

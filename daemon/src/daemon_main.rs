@@ -21,7 +21,9 @@ use crate::log;
 use crate::passed::Passed;
 use crate::running::{self, Signals};
 
-/// The state directory of a daemon that serves the whole host.
+/// The configuration of a daemon that serves the whole host, as the package has it.
+pub(crate) const SYSTEM_CONFIG: &str = "/etc/hallpass/hallpass.toml";
+/// The state directory of such a daemon.
 const SYSTEM_STATE_DIR: &str = "/var/lib/hallpass";
 /// The master key's name among the credentials of systemd.
 const CREDENTIAL: &str = "hallpass.master-key";
@@ -184,47 +186,97 @@ impl Where {
         self.config.is_some() || self.state_dir.is_some() || self.runtime_dir.is_some()
     }
 
+    /// These places, as if they had been told.
+    pub(crate) fn told(
+        config: Option<PathBuf>,
+        state_dir: Option<PathBuf>,
+        runtime_dir: Option<PathBuf>,
+    ) -> Self {
+        Self { config, state_dir, runtime_dir }
+    }
+
+    /// The file that was told.
+    pub(crate) fn config_file(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// The configuration that was told, or that of a daemon of the user's own.
+    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
+        match &self.config {
+            Some(path) => Config::read(path),
+            None => Ok(Config::per_user(nix::unistd::geteuid().as_raw())),
+        }
+    }
+
+    /// Where the database lies, and who says so: the command line, else the configuration, else systemd, else nobody.
+    pub(crate) fn state_dir(&self, config: &Config) -> Option<(PathBuf, Source)> {
+        let usual =
+            if self.config.is_some() { Some(PathBuf::from(SYSTEM_STATE_DIR)) } else { user_state_dir() };
+        first(self.state_dir.as_ref(), config.state_dir.as_ref(), from_systemd("STATE_DIRECTORY"), usual)
+    }
+
+    /// Where the board goes, and sockets that nobody passes, and who says so.
+    pub(crate) fn runtime_dir(&self, config: &Config) -> Option<(PathBuf, Source)> {
+        let usual =
+            if self.config.is_some() { Some(PathBuf::from(SYSTEM_RUNTIME_DIR)) } else { user_runtime_dir() };
+        first(
+            self.runtime_dir.as_ref(),
+            config.runtime_dir.as_ref(),
+            from_systemd("RUNTIME_DIRECTORY"),
+            usual,
+        )
+    }
+
+    /// The master key's file, if it is not the daemon's own to make, and who says so.
+    pub(crate) fn master_key(config: &Config) -> Option<(PathBuf, Source)> {
+        let credential = from_systemd("CREDENTIALS_DIRECTORY").map(|dir| dir.join(CREDENTIAL));
+        first(None, config.master_key.as_ref(), credential, None)
+    }
+
     /// Where everything lies: as told on the command line, else as configured, else as systemd says, else in the usual place.
     pub(crate) fn parts(&self) -> Result<Parts, ConfigError> {
-        let config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Config::per_user(nix::unistd::geteuid().as_raw()),
-        };
-        let for_host = self.config.is_some();
-        let (state, runtime) = if for_host {
-            (Some(PathBuf::from(SYSTEM_STATE_DIR)), Some(PathBuf::from(SYSTEM_RUNTIME_DIR)))
-        } else {
-            (user_state_dir(), user_runtime_dir())
-        };
+        let config = self.config()?;
         let homeless = || {
             ConfigError::new(
                 "neither $XDG_STATE_HOME nor $HOME says where to keep state; pass --state-dir and --runtime-dir"
                     .into(),
             )
         };
-        let state_dir = self
-            .state_dir
-            .clone()
-            .or_else(|| config.state_dir.clone())
-            .or_else(|| from_systemd("STATE_DIRECTORY"))
-            .or(state);
-        let runtime_dir = self
-            .runtime_dir
-            .clone()
-            .or_else(|| config.runtime_dir.clone())
-            .or_else(|| from_systemd("RUNTIME_DIRECTORY"))
-            .or(runtime);
-        let credential = from_systemd("CREDENTIALS_DIRECTORY").map(|dir| dir.join(CREDENTIAL));
         Ok(Parts {
-            master_key: config.master_key.clone().or(credential),
-            state_dir: state_dir.ok_or_else(homeless)?,
-            runtime_dir: runtime_dir.ok_or_else(homeless)?,
-            auth_mode: if for_host { 0o660 } else { 0o600 },
+            master_key: Self::master_key(&config).map(|(path, _)| path),
+            state_dir: self.state_dir(&config).ok_or_else(homeless)?.0,
+            runtime_dir: self.runtime_dir(&config).ok_or_else(homeless)?.0,
+            auth_mode: if self.config.is_some() { 0o660 } else { 0o600 },
             config,
             time: Arc::new(SystemTime),
             random: Arc::new(SystemRandom),
         })
     }
+}
+
+/// Who says where something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Whoever has started the daemon.
+    CommandLine,
+    /// Its configuration.
+    Configuration,
+    /// systemd.
+    Environment,
+    /// Nobody: it is the usual place.
+    Default,
+}
+
+fn first(
+    told: Option<&PathBuf>,
+    configured: Option<&PathBuf>,
+    systemd: Option<PathBuf>,
+    usual: Option<PathBuf>,
+) -> Option<(PathBuf, Source)> {
+    told.map(|path| (path.clone(), Source::CommandLine))
+        .or_else(|| configured.map(|path| (path.clone(), Source::Configuration)))
+        .or_else(|| systemd.map(|path| (path, Source::Environment)))
+        .or_else(|| usual.map(|path| (path, Source::Default)))
 }
 
 /// A directory that systemd has made for the service.

@@ -28,6 +28,7 @@ mod log;
 #[cfg(feature = "bench")]
 mod measured;
 mod metrics;
+mod near;
 mod notify;
 #[cfg(test)]
 mod pages;

@@ -1,10 +1,14 @@
-//! Verifies the audit chain of a database that no daemon has open, against the note beside it and against checkpoints that somebody has kept.
+//! Looks at a database that no daemon has open: its audit chain, against the note beside it and against checkpoints that somebody has kept, and whether
+//! its keys open.
 
 use std::path::Path;
 
-use crate::daemon::{DaemonError, Parts, master_key_of};
-use crate::keys::{Checkpoint, CheckpointKey, MasterKey};
-use crate::store::{self, Verified};
+use hallpass_protocol::time::Stamp;
+
+use crate::daemon::{DaemonError, Parts, master_key_of, opening};
+use crate::entropy::Entropy;
+use crate::keys::{Checkpoint, CheckpointKey, MasterKey, Sealer};
+use crate::store::{self, SealedKeys, Verified};
 
 /// Verifies the database of these places, or the file that is named instead, with the master key of the places if they have one.
 pub(crate) fn verify_offline(
@@ -28,4 +32,15 @@ pub(crate) fn verify_offline(
     let mut verified = store::verify(&path, beside, checkpoints, key)?;
     notes.append(&mut verified.notes);
     Ok(Verified { notes, ..verified })
+}
+
+/// Makes sure that the master key of these places opens the keys of their database.
+pub(crate) fn opens(parts: &Parts) -> Result<(), DaemonError> {
+    let path = master_key_of(parts);
+    let master_key = MasterKey::read(&path)?;
+    let SealedKeys { database, master, keys } = store::sealed_keys(&store::database_in(&parts.state_dir))?;
+    let found = Sealer::new(master_key, database, Entropy::new(parts.random.clone()));
+    let (sealer, _) = opening(found, &master, &path)?;
+    sealer.open(&keys, &parts.config.issuer, Stamp(0))?;
+    Ok(())
 }

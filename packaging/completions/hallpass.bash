@@ -34,6 +34,12 @@ _hallpass() {
             hallpass,compact)
                 cmd="hallpass__subcmd__compact"
                 ;;
+            hallpass,config)
+                cmd="hallpass__subcmd__config"
+                ;;
+            hallpass,doctor)
+                cmd="hallpass__subcmd__doctor"
+                ;;
             hallpass,export)
                 cmd="hallpass__subcmd__export"
                 ;;
@@ -90,6 +96,12 @@ _hallpass() {
                 ;;
             hallpass__subcmd__clock,accept)
                 cmd="hallpass__subcmd__clock__subcmd__accept"
+                ;;
+            hallpass__subcmd__config,check)
+                cmd="hallpass__subcmd__config__subcmd__check"
+                ;;
+            hallpass__subcmd__config,show)
+                cmd="hallpass__subcmd__config__subcmd__show"
                 ;;
             hallpass__subcmd__key,jwks)
                 cmd="hallpass__subcmd__key__subcmd__jwks"
@@ -158,7 +170,7 @@ _hallpass() {
 
     case "${cmd}" in
         hallpass)
-            opts="-h -V --json --socket --help --version tour status top metrics bench user login verify refresh revoke session revocation key audit clock export import backup check compact restore"
+            opts="-h -V --json --socket --help --version tour status top metrics bench doctor user login verify refresh revoke session revocation key audit clock export import config backup check compact restore"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -414,6 +426,98 @@ _hallpass() {
             return 0
             ;;
         hallpass__subcmd__compact)
+            opts="-h --config --state-dir --runtime-dir --json --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runtime-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        hallpass__subcmd__config)
+            opts="-h --json --socket --help check show"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        hallpass__subcmd__config__subcmd__check)
+            opts="-h --json --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        hallpass__subcmd__config__subcmd__show)
+            opts="-h --set --state-dir --runtime-dir --json --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runtime-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        hallpass__subcmd__doctor)
             opts="-h --config --state-dir --runtime-dir --json --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -33,6 +33,7 @@ complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "status" -d 'Show 
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "top" -d 'Watch what it does'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "metrics" -d 'Print counts for Prometheus'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "bench" -d 'Measure this host'
+complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "doctor" -d 'Say what is wrong'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "user" -d 'See to users'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "login" -d 'Open a session'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "verify" -d 'Check a token'
@@ -45,6 +46,7 @@ complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "audit" -d 'Read t
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "clock" -d 'See to the daemon\'s time'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "export" -d 'The same as `user export`'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "import" -d 'The same as `user import`'
+complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "config" -d 'Check or show settings'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "backup" -d 'Copy the database'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "check" -d 'Check a database file'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "compact" -d 'Shrink a database file'
@@ -68,6 +70,12 @@ complete -c hallpass -n "__fish_hallpass_using_subcommand bench" -l seconds -d '
 complete -c hallpass -n "__fish_hallpass_using_subcommand bench" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand bench" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand bench" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c hallpass -n "__fish_hallpass_using_subcommand doctor" -l config -d 'The configuration, for a daemon that serves the whole host' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand doctor" -l state-dir -d 'Where the database lies, if not where the configuration says' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand doctor" -l runtime-dir -d 'Where the sockets go, if not where the configuration says' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand doctor" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand doctor" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c hallpass -n "__fish_hallpass_using_subcommand user; and not __fish_seen_subcommand_from add list show enable disable remove passwd roles rename set code import export" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand user; and not __fish_seen_subcommand_from add list show enable disable remove passwd roles rename set code import export" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand user; and not __fish_seen_subcommand_from add list show enable disable remove passwd roles rename set code import export" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -253,6 +261,20 @@ complete -c hallpass -n "__fish_hallpass_using_subcommand import" -l socket -d '
 complete -c hallpass -n "__fish_hallpass_using_subcommand import" -l dry-run -d 'Only say what would become of each line'
 complete -c hallpass -n "__fish_hallpass_using_subcommand import" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand import" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and not __fish_seen_subcommand_from check show" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and not __fish_seen_subcommand_from check show" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and not __fish_seen_subcommand_from check show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and not __fish_seen_subcommand_from check show" -f -a "check" -d 'Check a configuration, and say what is wrong with it'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and not __fish_seen_subcommand_from check show" -f -a "show" -d 'Show every setting, its value and where that comes from'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from check" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from check" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from show" -l state-dir -d 'Where the database would lie, as told to the daemon' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from show" -l runtime-dir -d 'Where the sockets would go, as told to the daemon' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from show" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from show" -l set -d 'Show only what is set somewhere'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c hallpass -n "__fish_hallpass_using_subcommand backup" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand backup" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand backup" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -13,7 +13,7 @@ pub const MAGIC: [u8; 8] = *b"hallpass";
 /// The version of the calls and types in this crate. It changes when an old peer could no longer understand a new one.
 pub const VERSION: u16 = 1;
 /// Longest sentence of a refusal, in bytes.
-const SENTENCE_BYTES: usize = 512;
+pub const SENTENCE_BYTES: usize = 512;
 
 /// The services, each on a socket of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -194,6 +194,11 @@ impl Daemon {
         self.child.take().expect("the daemon runs").wait().expect("the daemon is our child");
     }
 
+    /// Has the daemon read its configuration again.
+    pub(crate) fn reload(&self) {
+        kill(self.raw_pid(), Signal::SIGHUP).expect("the daemon is ours to tell");
+    }
+
     fn child(&mut self) -> &mut Child {
         self.child.as_mut().expect("the daemon runs")
     }

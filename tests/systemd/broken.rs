@@ -137,5 +137,11 @@ fn is_refused(machine: &Machine, change: &str, says: &[&str]) {
     }
     let tried = machine.starts() - starts;
     assert!(tried <= 3, "{change}: {tried} starts in five seconds\n{journal}");
+    let doctor = machine.tries("hallpass doctor --json");
+    assert_eq!(doctor.code, 1, "{change}: {}", doctor.text);
+    for word in says {
+        let missing = word.contains("is missing") && doctor.text.contains("is missing");
+        assert!(missing || doctor.text.contains(word), "{change}: no {word:?}\n{}", doctor.text);
+    }
     machine.keeps_its_sockets();
 }

@@ -161,6 +161,10 @@ fn every_operation_works_in_a_sandbox_of_at_most_0_3() {
         let operation = operation.replace("APP", SHOP).replace("PW |", PASSWORD);
         machine.does(&operation);
     }
+    let doctor = machine.does("hallpass doctor --json");
+    assert!(doctor.contains("\"healthy\":true"), "{doctor}");
+    assert!(doctor.contains("hallpassd.service is active"), "{doctor}");
+    machine.does("hallpass config check && hallpass config show");
     let journal = machine.does("journalctl -u hallpassd.service -o json");
     assert!(journal.contains("\"HALLPASS_SOCKET\":\"/run/hallpass/hallpass.sock\""), "{journal}");
     assert!(!machine.journal().contains("no board"), "{}", machine.journal());
@@ -174,7 +178,8 @@ fn reloads(machine: &Machine) {
     machine
         .does("cp /etc/hallpass/hallpass.toml /srv/good && echo 'isuer = 1' >>/etc/hallpass/hallpass.toml");
     assert_ne!(machine.tries("systemctl reload hallpassd").code, 0, "it is refused");
-    assert!(machine.journal().contains("isuer"), "{}", machine.journal());
+    assert!(machine.journal().contains("did you mean"), "{}", machine.journal());
+    assert!(machine.tries("hallpass doctor").text.contains("there is no setting"), "doctor says so too");
     machine.does("hallpass status");
     machine.does("cp /srv/good /etc/hallpass/hallpass.toml");
     assert_eq!(machine.shows("MainPID"), pid, "it was the same daemon all the time");

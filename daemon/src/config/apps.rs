@@ -1,13 +1,13 @@
 //! Who may call: the apps, by the users and groups that they are, and the administrators.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ConfigError;
 use super::values::label;
 use crate::domain::policy::Right;
 
 /// Who administers.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AdminConfig {
     /// Their user ids.
@@ -15,7 +15,7 @@ pub(crate) struct AdminConfig {
 }
 
 /// An app: which processes are it, and what it may do.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AppConfig {
     /// Its name, the `client_id` of its tokens: at most 32 bytes.
@@ -33,7 +33,7 @@ pub(crate) struct AppConfig {
     audiences: Option<Vec<Audience>>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 struct Audience(#[serde(deserialize_with = "label")] String);
 
@@ -65,6 +65,12 @@ impl AppConfig {
             )));
         }
         Ok(())
+    }
+
+    /// The same with nothing left open.
+    pub(super) fn written_out(&self) -> Self {
+        let audiences = self.audiences().into_iter().map(Audience).collect();
+        Self { rights: Some(self.rights()), audiences: Some(audiences), ..self.clone() }
     }
 
     /// What the app may do: the usual, where nothing is said.

@@ -1,9 +1,9 @@
 //! How much is logged, and in which form.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How much is logged, and in which form.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LogConfig {
     /// From which level on.
@@ -13,7 +13,7 @@ pub(crate) struct LogConfig {
 }
 
 /// A level, from the fewest lines to the most.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum LogLevel {
     /// What keeps the daemon from doing its work.
@@ -43,7 +43,7 @@ impl LogLevel {
 }
 
 /// A form.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum LogFormat {
     /// The journal's own where stderr leads to it, else text.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::values::{Within, ranged, slots};
 use crate::domain::command::{Lifetimes, WhenFull};
@@ -11,7 +11,7 @@ use crate::domain::family::Binding;
 use crate::domain::throttle::ThrottlePolicy;
 
 /// Lifetimes, as a profile and what differs from it.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LifetimesConfig {
     /// What holds where nothing else is said.
@@ -27,7 +27,7 @@ pub(crate) struct LifetimesConfig {
 }
 
 /// Sets of lifetimes that go together.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Profile {
     /// 10 minutes, 7 days, 30 days.
@@ -38,7 +38,7 @@ pub(crate) enum Profile {
 }
 
 /// How refresh tokens rotate.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RefreshConfig {
     /// How long the token before the current one gets the same answer again, 0 to 10 minutes.
@@ -56,7 +56,7 @@ impl Default for RefreshConfig {
 }
 
 /// How many sessions there may be.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SessionsConfig {
     /// Living sessions of one user, 1 to 1,000.
@@ -73,7 +73,7 @@ impl Default for SessionsConfig {
 }
 
 /// How passwords are chosen and hashed.
-#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct PasswordsConfig {
     /// Fewest code points, 8 to 64.
@@ -95,7 +95,7 @@ pub(crate) struct PasswordsConfig {
 }
 
 /// Where the pepper is, and what hashes made with it call it.
-#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PepperConfig {
     pub(super) id: String,
@@ -116,7 +116,7 @@ impl Default for PasswordsConfig {
 }
 
 /// What failed logins cost.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ThrottleConfig {
     /// Failures in a row of one name from one source that cost nothing, 1 to 50.
@@ -166,7 +166,7 @@ impl ThrottleConfig {
 }
 
 /// How long the audit chain is kept.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AuditConfig {
     /// An entry, 1 day to 10 years.
@@ -183,7 +183,7 @@ impl Default for AuditConfig {
 }
 
 /// How keys rotate by themselves.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct KeysConfig {
     /// How long a signing key is published before it signs, 0 seconds to 7 days.
@@ -199,7 +199,7 @@ impl Default for KeysConfig {
 }
 
 /// The page that verifications go by.
-#[derive(Debug, Clone, Copy, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct BoardConfig {
     /// Its slots, a power of two from 1,024 to 4,194,304.
@@ -214,7 +214,7 @@ impl Default for BoardConfig {
 }
 
 /// How much callers may take up.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LimitsConfig {
     /// Connections in all, 8 to 8,192.
@@ -242,6 +242,18 @@ impl Default for LimitsConfig {
 }
 
 impl LifetimesConfig {
+    /// The same with nothing left to the profile.
+    pub(super) fn written_out(&self) -> Self {
+        let Lifetimes { access, idle, absolute, level } = self.resolve();
+        Self {
+            profile: self.profile,
+            access: Some(Within(access)),
+            idle: Some(Within(idle)),
+            absolute: Some(Within(absolute)),
+            level: Some(Within(level)),
+        }
+    }
+
     pub(super) fn resolve(&self) -> Lifetimes {
         const MINUTE: Duration = Duration::from_mins(1);
         let (access, idle, absolute) = match self.profile {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hallpass_protocol::board;
 use hallpass_protocol::limits::NAME_BYTES;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A duration such as `"10m"`, between two numbers of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(crate) struct Within<const FROM: u64, const TO: u64>(pub(crate) Duration);
 impl<'de, const FROM: u64, const TO: u64> Deserialize<'de> for Within<FROM, TO> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let allowed = || {
-            let show = |seconds| humantime::format_duration(Duration::from_secs(seconds));
+            let show = |seconds| length(Duration::from_secs(seconds));
             serde::de::Error::custom(format!(
                 "a duration between {} and {} is wanted, such as \"10m\"",
                 show(FROM),
@@ -24,6 +24,22 @@ impl<'de, const FROM: u64, const TO: u64> Deserialize<'de> for Within<FROM, TO> 
         let duration = humantime::parse_duration(&text).map_err(|_| allowed())?;
         let inside = (Duration::from_secs(FROM)..=Duration::from_secs(TO)).contains(&duration);
         if inside { Ok(Self(duration)) } else { Err(allowed()) }
+    }
+}
+
+/// A length of time as somebody would write it: whole days are not split into months.
+pub(super) fn length(time: Duration) -> String {
+    match time.as_secs() {
+        86_400 => "1day".to_owned(),
+        seconds if seconds > 0 && seconds.is_multiple_of(86_400) => format!("{}days", seconds / 86_400),
+        _ => humantime::format_duration(time).to_string(),
+    }
+}
+
+impl<const FROM: u64, const TO: u64> Serialize for Within<FROM, TO> {
+    /// As it is written, but always in the same units.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&length(self.0))
     }
 }
 

@@ -7,17 +7,22 @@ use hallpass_protocol::auth::SessionKind;
 use hallpass_protocol::id::{BadId, SessionId};
 
 mod audit;
+mod config;
+mod doctor;
 mod files;
 mod keys;
 mod moving;
 mod watching;
 
 pub(super) use audit::{AuditVerb, ExportChainArgs, TailArgs, VerifyChainArgs, Which};
+pub(super) use config::{CheckConfigArgs, ConfigVerb, ShowConfigArgs};
+pub(super) use doctor::DoctorArgs;
 pub(super) use files::{BackupArgs, CheckArgs, CompactArgs, RestoreArgs};
 pub(super) use keys::{KeyVerb, ResealArgs, RetireArgs, RotateArgs};
 pub(super) use moving::{ExportArgs, ImportArgs};
 pub(super) use watching::{BenchArgs, MetricsArgs, TopArgs};
 
+use doctor::DOCTOR_NOTES;
 use files::{BACKUP_NOTES, CHECK_NOTES, COMPACT_NOTES, RESTORE_NOTES};
 use moving::{EXPORT_NOTES, IMPORT_EXAMPLES};
 use watching::{BENCH_NOTES, METRICS_NOTES, TOP_NOTES};
@@ -72,6 +77,11 @@ pub(super) enum Verb {
     /// Measure how fast this host is
     #[command(after_long_help = BENCH_NOTES)]
     Bench(BenchArgs),
+    /// Say what is wrong
+    ///
+    /// Look whether all is well, and say what to do about what is not
+    #[command(after_long_help = DOCTOR_NOTES)]
+    Doctor(DoctorArgs),
     /// See to users
     ///
     /// Add, show, change and remove users
@@ -124,6 +134,11 @@ pub(super) enum Verb {
     /// The same as `user import`
     #[command(hide = true, after_long_help = IMPORT_EXAMPLES)]
     Import(ImportArgs),
+    /// Check or show settings
+    ///
+    /// Check a configuration, and show what holds under it
+    #[command(subcommand)]
+    Config(ConfigVerb),
     /// Copy the database
     ///
     /// Copy the database while the daemon runs

@@ -18,10 +18,13 @@ use super::backup;
 use super::bench;
 use super::check;
 use super::compact;
+use super::config;
+use super::doctor;
 use super::export;
 use super::failure::Failure;
 use super::import;
 use super::input;
+use super::meant::or_whom;
 use super::metrics;
 use super::render::{self, Out};
 use super::restore;
@@ -39,12 +42,23 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Top(args) => top::run(&args, &socket.admin().await?, out).await,
         Verb::Metrics(args) => metrics::run(&args, &socket.admin().await?, out).await,
         Verb::Bench(args) => bench::run(&args, out).await,
-        Verb::User(verb) => user(verb, &socket, out).await,
+        Verb::Doctor(args) => doctor::run(args, socket.0, out).await,
+        Verb::User(verb) => {
+            let name = verb.whose().map(str::to_owned);
+            let done = user(verb, &socket, out).await;
+            match name {
+                Some(name) => or_whom(done, &name, async || socket.admin().await).await,
+                None => done,
+            }
+        }
         Verb::Login(args) => login(args, &socket, out).await,
         Verb::Verify(args) => verify(args, &socket, out).await,
         Verb::Refresh(args) => refresh(args, &socket, out).await,
         Verb::Revoke(args) => revoke(args, &socket, out).await,
-        Verb::Session(SessionVerb::List { user }) => session_list(user, &socket, out).await,
+        Verb::Session(SessionVerb::List { user }) => {
+            let done = session_list(user.clone(), &socket, out).await;
+            or_whom(done, &user, async || socket.admin().await).await
+        }
         Verb::Revocation(RevocationVerb::List) => revocation_list(&socket, out).await,
         Verb::Key(KeyVerb::List) => {
             let keys = socket.admin().await?.key_list().await?;
@@ -55,6 +69,7 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Key(KeyVerb::Reseal(args)) => key_reseal(args, &socket, out).await,
         Verb::Key(KeyVerb::Jwks) => Ok(out.jwks(&socket.admin().await?.key_jwks().await?)?),
         Verb::Audit(verb) => audit(verb, &socket, out).await,
+        Verb::Config(verb) => config::run(verb, out),
         Verb::Check(args) => check::run(args.file, &args.places, out),
         Verb::Compact(args) => compact::run(&args.places, out),
         Verb::Restore(args) => restore::run(&args, out),

@@ -46,6 +46,9 @@ pub(super) enum Failure {
     /// The answer itself has said what was refused.
     #[error("some were refused")]
     Reported,
+    /// The answer itself has said what is wrong with a configuration.
+    #[error("the configuration cannot be used")]
+    Misconfigured,
     /// This process could not be set up.
     #[error("the command cannot start: {0}")]
     Start(io::Error),
@@ -92,9 +95,12 @@ impl Failure {
             Self::Refused(refusal) => Fault::of(refusal.code, message, refusal.retry_after_ms),
             Self::Usage(_) => Fault::usage(message),
             Self::Config(_) => Fault { code: "config", class: "invalid", message, retry_after_ms: None },
-            Self::Signal(_) | Self::Output(_) | Self::Surprise(_) | Self::Reported | Self::Start(_) => {
-                Fault::of(ErrorCode::Internal, message, None)
-            }
+            Self::Signal(_)
+            | Self::Output(_)
+            | Self::Surprise(_)
+            | Self::Reported
+            | Self::Misconfigured
+            | Self::Start(_) => Fault::of(ErrorCode::Internal, message, None),
         }
     }
 
@@ -115,7 +121,7 @@ impl Failure {
             Self::Refused(refusal) => of_code(refusal.code),
             Self::Reported => status::REFUSED,
             Self::Usage(_) => status::USAGE,
-            Self::Config(_) => status::CONFIG,
+            Self::Config(_) | Self::Misconfigured => status::CONFIG,
             Self::Signal(signal) => 128_u8.saturating_add(u8::try_from(*signal as i32).unwrap_or(0)),
             Self::Output(_) | Self::Surprise(_) | Self::Start(_) => status::INTERNAL,
         }

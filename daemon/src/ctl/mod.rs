@@ -8,11 +8,14 @@ mod bench;
 mod calls;
 mod check;
 mod compact;
+mod config;
+mod doctor;
 mod export;
 mod failure;
 mod import;
 mod input;
 mod interrupt;
+mod meant;
 mod metrics;
 mod private;
 mod progress;
@@ -68,7 +71,7 @@ fn carry_out(cli: Cli) -> u8 {
             // The terminal is as it was, so the signal may now do what it does; the exit status is for when it is ignored.
             let _ = raise(*signal);
         }
-        Failure::Reported => {
+        Failure::Reported | Failure::Misconfigured => {
             let _ = out.to.flush();
         }
         // Stdout takes nothing, not even JSON.
@@ -105,8 +108,14 @@ fn said(written: io::Result<()>) -> u8 {
     }
 }
 
+/// Whether a terminal is to be coloured: not if its user says no (<https://no-color.org>), nor if it cannot.
+fn colours() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
 fn out(to: &mut dyn Write, json: bool) -> Out<'_> {
     let now = Millis::from_u64(SystemTime.wall_micros() / 1000);
     let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
-    Out { to, json, now, width }
+    Out { to, json, now, width, colour: width.is_some() && colours() }
 }

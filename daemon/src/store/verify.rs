@@ -11,6 +11,8 @@ use super::schema::Checksums;
 use super::walk::{KEPT_IS, NO_NOTE, NOTE_IS, Walk};
 use super::witness::{Note, Witness};
 use super::{StoreError, untouched};
+use crate::domain::keyset::Key;
+use crate::domain::reseal::Master;
 use crate::keys::{Checkpoint, CheckpointKey};
 
 /// What a verification of an audit chain has found.
@@ -51,6 +53,30 @@ pub(crate) fn verify(
             walk.against(&rows, checkpoint, key.as_ref(), KEPT_IS, &mut stretch)?;
         }
         Ok(Verified { entries: walk.entries, faults: stretch.faults, notes: stretch.notes })
+    }));
+    looked.unwrap_or_else(|_| Err(broken(path)))
+}
+
+/// The keys of a database, which open under its master key only.
+pub(crate) struct SealedKeys {
+    /// Identifies the database.
+    pub(crate) database: [u8; 16],
+    /// What is known of the master key.
+    pub(crate) master: Master,
+    /// The keys.
+    pub(crate) keys: Vec<Key>,
+}
+
+/// Reads the keys of a database that no daemon has open, and leaves its file as it is.
+///
+/// # Errors
+/// A file that cannot be looked at, or that is no database any more.
+pub(crate) fn sealed_keys(path: &Path) -> Result<SealedKeys, StoreError> {
+    let looked = catch_unwind(AssertUnwindSafe(|| {
+        let database = untouched::open(path)?.map_err(redb::Error::from)?;
+        let identity = read_identity(&database, path)?;
+        let rows = Rows::of_snapshot(&database.begin_read()?, &Checksums::new(&identity.checksums))?;
+        Ok(SealedKeys { database: identity.database, master: rows.master()?, keys: rows.keys()? })
     }));
     looked.unwrap_or_else(|_| Err(broken(path)))
 }

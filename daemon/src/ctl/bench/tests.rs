@@ -9,7 +9,7 @@ use hallpass_protocol::time::Millis;
 
 fn shown(json: bool, width: Option<usize>) -> String {
     let mut to = Vec::new();
-    let mut out = Out { to: &mut to, json, now: Millis::default(), width };
+    let mut out = Out { to: &mut to, json, now: Millis::default(), width, colour: false };
     let report = Report { seconds: 2, place: "/tmp/hallpass-bench/state".into(), hash_memory: 19 << 20 };
     let measured = |name, callers, nanos: u64, count: usize| Measured {
         name,

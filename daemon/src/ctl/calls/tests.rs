@@ -17,7 +17,9 @@ async fn run(fake: &Fake, line: &str) -> (Result<String, Failure>, Vec<String>) 
     let cli = usage::parse(&argv).unwrap();
     let mut to = Vec::new();
     let json = cli.json;
-    let outcome = super::run(cli, &mut Out { to: &mut to, json, now: Millis::default(), width: None }).await;
+    let outcome =
+        super::run(cli, &mut Out { to: &mut to, json, now: Millis::default(), width: None, colour: false })
+            .await;
     (outcome.map(|()| String::from_utf8(to).unwrap()), fake.asked())
 }
 

@@ -19,7 +19,7 @@ async fn exported(
     let fake = Fake::start();
     let admin = AdminClient::connect(admin_socket_beside(&fake.socket())).await.unwrap();
     let mut to = Vec::new();
-    let mut out = Out { to: &mut to, json, now: Millis::default(), width };
+    let mut out = Out { to: &mut to, json, now: Millis::default(), width, colour: false };
     let outcome = match open(args, &out) {
         Ok(named) => run(named, args.with_hashes, &admin, &mut out).await,
         Err(failure) => Err(failure),

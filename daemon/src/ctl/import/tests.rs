@@ -22,7 +22,7 @@ async fn import(text: &str, dry_run: bool, json: bool) -> (Result<(), Failure>, 
     let fake = Fake::start();
     let admin = AdminClient::connect(admin_socket_beside(&fake.socket())).await.unwrap();
     let mut to = Vec::new();
-    let mut out = Out { to: &mut to, json, now: Millis::default(), width: None };
+    let mut out = Out { to: &mut to, json, now: Millis::default(), width: None, colour: false };
     let lines = Box::new(io::Cursor::new(text.as_bytes().to_vec()));
     let outcome = run(lines, dry_run, &admin, &mut out).await;
     (outcome, String::from_utf8(to).unwrap(), fake.asked())

@@ -16,6 +16,7 @@ use hallpass_protocol::auth::{Grant, GrantedTokens, Identity, Revoked, SessionIn
 use hallpass_protocol::time::Millis;
 use serde::Serialize;
 
+use super::config::Shown;
 use super::failure::Fault;
 use json::{
     AuditView, ClockView, CodeView, ErrorView, GrantView, IdentityView, KeyView, ResealView, RevocationView,
@@ -33,6 +34,8 @@ pub(super) struct Out<'a> {
     pub(super) now: Millis,
     /// Columns of the terminal, if it is one.
     pub(super) width: Option<usize>,
+    /// Whether to use colours.
+    pub(super) colour: bool,
 }
 
 impl Out<'_> {
@@ -352,6 +355,19 @@ pub(super) fn revocations() -> List<RevocationEntry, 3> {
         table: Table::new([whole("TIME"), whole("WHAT"), whole("WHICH")]),
         row: |entry, _| [stamp(entry.key.stamp), entry.kind.clone(), entry.id.clone()],
         json: |out, entry| out.object(&RevocationView::from(entry)),
+    }
+}
+
+/// A list of settings.
+pub(super) fn settings() -> List<Shown, 3> {
+    List {
+        table: Table::new([whole("KEY"), cut("VALUE"), whole("FROM")]),
+        row: |setting, _| {
+            let value = setting.value.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+            let from = setting.line.map_or_else(|| setting.from.to_owned(), |line| format!("line {line}"));
+            [setting.key.clone(), value, from]
+        },
+        json: |out, setting| out.object(setting),
     }
 }
 

@@ -21,7 +21,7 @@ fn at(seconds: i64) -> Millis {
 fn both(show: impl Fn(&mut Out<'_>) -> io::Result<()>) -> (String, String) {
     let printed = |json| {
         let mut to = Vec::new();
-        show(&mut Out { to: &mut to, json, now: at(0), width: Some(120) }).unwrap();
+        show(&mut Out { to: &mut to, json, now: at(0), width: Some(120), colour: false }).unwrap();
         String::from_utf8(to).unwrap()
     };
     (printed(false), printed(true))
@@ -339,7 +339,9 @@ fn a_refusal_goes_aside_as_text_and_to_stdout_as_json() {
         let fault = Failure::from(refusal).fault();
         let shown = |json| {
             let (mut to, mut aside) = (Vec::new(), Vec::new());
-            Out { to: &mut to, json, now: at(0), width: None }.fault(&fault, &mut aside).unwrap();
+            Out { to: &mut to, json, now: at(0), width: None, colour: false }
+                .fault(&fault, &mut aside)
+                .unwrap();
             (String::from_utf8(to).unwrap(), String::from_utf8(aside).unwrap())
         };
         let text = format!("hallpass: no\\u{{1b}}[2J (invalid_credentials{text})\n");

@@ -75,7 +75,7 @@ const LAST: Duration = Duration::from_secs(253_402_300_799);
 const LATER: &str = "after 9999";
 
 /// How far a moment lies from now, in its largest whole unit.
-pub(super) fn distance(at: Millis, now: Millis) -> String {
+pub(in crate::ctl) fn distance(at: Millis, now: Millis) -> String {
     if at > now { format!("in {}", unit(at.since(now))) } else { format!("{} ago", unit(now.since(at))) }
 }
 
