@@ -17,6 +17,9 @@ mod door;
 mod entropy;
 mod export;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod held;
 mod hex;
 mod jwks;
@@ -41,6 +44,7 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timing;
+mod turns;
 #[cfg(test)]
 mod vectors;
 mod verify;

@@ -152,7 +152,7 @@ async fn d6_logins_that_find_the_queues_full_are_told_to_come_back() {
             raw.send(&frame(id));
         }
     }
-    // Of 640 logins the first 256 have a place, so that the last connections have none.
+    // Of 640 logins the first 128 have a place, an app's half of them all, so that the last connections have none.
     let busy = |raw: &mut Raw| match raw.answer().message {
         Ok(AuthResponse::Login(Err(Refusal { code, .. }))) => code == ErrorCode::Busy,
         other => panic!("{other:?}"),

@@ -9,6 +9,8 @@ mod check;
 mod compact;
 mod export;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzed;
 mod import;
 mod input;
 mod interrupt;
