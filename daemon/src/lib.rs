@@ -40,6 +40,7 @@ mod reseal;
 mod restore;
 mod running;
 mod shared;
+mod slices;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
