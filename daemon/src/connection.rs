@@ -229,7 +229,12 @@ where
     type Error = io::Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.inner.poll_ready_unpin(cx)
+        let polled = self.inner.poll_ready_unpin(cx);
+        if polled.is_pending() {
+            // With as many requests under way as there may be, tarpc looks here before it reads, and then does not.
+            self.slice.release();
+        }
+        polled
     }
 
     fn start_send(mut self: Pin<&mut Self>, item: Response<R>) -> io::Result<()> {

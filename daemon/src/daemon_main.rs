@@ -143,7 +143,7 @@ fn keep_secrets_in_memory() -> nix::Result<()> {
     limited.and(hidden)
 }
 
-/// After so many tasks that had something to do, it is looked whether others have by now: each may take a slice of a connection.
+/// After so many tasks that had something to do, it is looked whether others have by now, though some are still ready.
 const LOOK_AGAIN: u32 = 8;
 
 fn run(places: &Where, time: Arc<dyn TimeSource>) -> Result<(), DaemonError> {

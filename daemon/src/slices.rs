@@ -1,7 +1,9 @@
-//! Time on the one thread that serves everybody. However many connections a user has, one of them is read from at a time and not for long, so that
-//! all of them together hold up others no more than one connection does.
+//! Time on the one thread that serves everybody. However many connections a user has, one of them is read from at a time and not for long, and then
+//! it is looked whether others have come by now: so all of them together hold up others no more than one connection does.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -19,6 +21,18 @@ pub(crate) struct Slices(Arc<Mutex<HashMap<u32, Weak<Mutex<Queue>>>>>);
 pub(crate) struct Slice {
     queue: Arc<Mutex<Queue>>,
     id: u64,
+    pause: Pause,
+}
+
+/// What comes between the end of a slice and the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    /// Nothing: the slice goes on, or has not begun.
+    No,
+    /// It was asked to be woken once others have had their turn.
+    Begun,
+    /// It has gone to sleep.
+    Taken,
 }
 
 /// Connections of one user.
@@ -45,30 +59,38 @@ impl Slices {
         own.made += 1;
         let id = own.made;
         drop(own);
-        Slice { queue, id }
+        Slice { queue, id, pause: Pause::No }
     }
 }
 
 impl Slice {
     /// Waits until this connection may be read from.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.waiting.retain(|(id, _)| *id != self.id);
         match queue.reading {
+            Some((id, 0)) if id == self.id && self.pause == Pause::No => {
+                self.pause = Pause::Begun;
+                // The runtime wakes this when nobody else is ready any more and it has looked for what has come in.
+                let _ = pin!(tokio::task::yield_now()).poll(cx);
+                return Poll::Pending;
+            }
+            Some((id, 0)) if id == self.id && !queue.waiting.is_empty() => {
+                self.pause = Pause::No;
+                queue.waiting.push_back((self.id, cx.waker().clone()));
+                queue.pass_on();
+                return Poll::Pending;
+            }
             Some((id, left)) if id == self.id && left > 0 => return Poll::Ready(()),
-            None => {
-                queue.waiting.retain(|(id, _)| *id != self.id);
-                queue.reading = Some((self.id, SLICE));
-                return Poll::Ready(());
+            Some((id, _)) if id != self.id => {
+                queue.waiting.push_back((self.id, cx.waker().clone()));
+                return Poll::Pending;
             }
             _ => {}
         }
-        queue.waiting.retain(|(id, _)| *id != self.id);
-        queue.waiting.push_back((self.id, cx.waker().clone()));
-        if queue.reading.is_some_and(|(id, _)| id == self.id) {
-            // Its slice is over. Where no other connection of the user waits this wakes itself, behind everybody who is ready.
-            queue.pass_on();
-        }
-        Poll::Pending
+        self.pause = Pause::No;
+        queue.reading = Some((self.id, SLICE));
+        Poll::Ready(())
     }
 
     /// A frame of this length was read.
@@ -80,8 +102,14 @@ impl Slice {
         }
     }
 
-    /// There is nothing more to read for now.
+    /// There is nothing more to read for now. Where its slice was over it still keeps the others of its user waiting, until everybody else has had
+    /// their turn.
     pub(crate) fn release(&mut self) {
+        if self.pause == Pause::Begun {
+            self.pause = Pause::Taken;
+            return;
+        }
+        self.pause = Pause::No;
         let mut queue = self.lock();
         if queue.reading.is_some_and(|(id, _)| id == self.id) {
             queue.pass_on();
@@ -158,11 +186,17 @@ mod tests {
             frames += 1;
         }
         assert_eq!(frames, SLICE.div_ceil(100 + FRAME));
-        assert_eq!((two.woken(), one.woken()), (1, 0));
+        one.0.release();
+        assert_eq!((one.woken(), two.woken()), (1, 0), "first everybody else has their turn");
+        assert!(!two.may_read() && !one.may_read());
+        assert_eq!((one.woken(), two.woken()), (0, 1));
         assert!(two.may_read() && !one.may_read());
         two.0.spend(64 * 1024);
         assert!(!two.may_read(), "one long frame is a slice");
-        assert_eq!((one.woken(), two.woken()), (1, 0));
+        two.0.release();
+        assert_eq!((one.woken(), two.woken()), (0, 1));
+        assert!(!two.may_read());
+        assert_eq!(one.woken(), 1);
         assert!(one.may_read());
         one.0.release();
         assert_eq!(two.woken(), 1, "with nothing more to read it does not keep the others waiting");
@@ -175,8 +209,23 @@ mod tests {
         assert!(one.may_read());
         one.0.spend(SLICE);
         assert!(!one.may_read());
+        one.0.release();
         assert_eq!(one.woken(), 1);
         assert!(one.may_read());
+    }
+
+    #[test]
+    fn one_that_cannot_go_on_after_its_pause_lets_the_others() {
+        let slices = Slices::default();
+        let [mut one, mut two] = [7, 7].map(|uid| Reader::of(&slices, uid));
+        assert!(one.may_read() && !two.may_read());
+        one.0.spend(SLICE);
+        assert!(!one.may_read());
+        one.0.release();
+        // Woken, it finds that its answers are not read, and does not come as far as its slice.
+        one.0.release();
+        assert_eq!(two.woken(), 1);
+        assert!(two.may_read());
     }
 
     #[test]

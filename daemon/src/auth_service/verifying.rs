@@ -24,7 +24,7 @@ const WRAPPING: usize = 64;
 const FIXED: usize = 256;
 /// What one call verifies before others have their turn: so many session tokens, or a part as many access tokens, since a signature costs as much more.
 const WORK: usize = VERIFY_BATCH;
-const SIGNATURE: usize = 8;
+const SIGNATURE: usize = 16;
 
 /// What verifications of one moment have in common.
 struct Moment {
