@@ -10,15 +10,16 @@ use hallpass_protocol::auth::{
 use hallpass_protocol::codec::{self, put_frame};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::hello::{self, MAGIC, Service, Status, VERSION};
-use hallpass_protocol::id::{SessionId, UserId};
+use hallpass_protocol::id::{DeviceId, SessionId, UserId};
+use hallpass_protocol::jws::{Jwk, JwkSet};
 use hallpass_protocol::limits::ADMIN_FRAME;
 use hallpass_protocol::secret::{Password, Token};
 use hallpass_protocol::time::{Millis, Stamp};
-use hallpass_protocol::token::MacKeyId;
+use hallpass_protocol::token::{MacKeyId, Subject};
 use serde::Serialize;
 use tarpc::{ClientMessage, Request, Response};
 
-use super::tokens::{claims, genuine, issuer, json, ring, service_claims, subjects};
+use super::tokens::{claims, genuine, issuer, ring, service_claims};
 use crate::store::Walk;
 
 type Check = fn(&[u8]);
@@ -114,7 +115,8 @@ fn answered<T: Serialize>(message: T) -> Vec<u8> {
     framed(&Response { request_id: 7, message: Ok(message) })
 }
 
-fn frames() -> Inputs {
+/// What an app asks, and what it is answered.
+fn of_an_app() -> Inputs {
     let context = Context {
         ip: Some([192, 0, 2, 1].into()),
         user_agent: Some("Firefox".into()),
@@ -134,7 +136,6 @@ fn frames() -> Inputs {
     let refresh = Refresh { token: token.clone(), attempt: None, audience: None, context };
     let refused =
         Refusal { code: ErrorCode::InvalidCredentials, message: "no".into(), retry_after_ms: Some(9) };
-    let add = AddUser { name: "alice".into(), password: None, roles: vec!["editor".into()] };
     let two = [asked(1, AuthRequest::Hello {}), asked(2, AuthRequest::Jwks {})].concat();
     let auth = named(
         &[0, 3],
@@ -157,6 +158,11 @@ fn frames() -> Inputs {
             ("answer-revoked", answered(AuthResponse::Revoke(Ok(Revoked { sessions: 2 })))),
         ],
     );
+    [auth, answers].concat()
+}
+
+fn frames() -> Inputs {
+    let add = AddUser { name: "alice".into(), password: None, roles: vec!["editor".into()] };
     let admin = named(
         &[2, 255],
         [
@@ -177,7 +183,7 @@ fn frames() -> Inputs {
         (format!("call-{first}-{method}"), [&[first, 64], &bytes[..]].concat())
     };
     let calls = (0..13).map(|method| call(0, method)).chain((0..33).map(|method| call(2, method)));
-    [auth, answers, admin, told, calls.collect()].concat()
+    [of_an_app(), admin, told, calls.collect()].concat()
 }
 
 fn hello() -> Inputs {
@@ -198,7 +204,10 @@ fn hello() -> Inputs {
 
 fn token() -> Inputs {
     let made = |subject| ring().seal(subject, MacKeyId(1)).unwrap().expose().to_owned();
-    let [session, refresh, device] = subjects().map(made);
+    let (session, user) = (SessionId::from_bytes([3; 16]), UserId::from_bytes([4; 16]));
+    let device = Subject::Device(user, DeviceId::from_bytes([6; 16]));
+    let [session, refresh, device] =
+        [Subject::Session(session), Subject::Refresh(session, 5), device].map(made);
     let wrong = format!("{}A", &session[..session.len() - 1]);
     named(&[], [("session", session), ("refresh", refresh), ("device", device), ("wrong-mac", wrong)])
 }
@@ -212,8 +221,8 @@ fn jws() -> Inputs {
     let payloads = named(
         b"1",
         [
-            ("claims", json(&claims())),
-            ("service-claims", json(&service_claims())),
+            ("claims", serde_json::to_vec(&claims()).unwrap()),
+            ("service-claims", serde_json::to_vec(&service_claims()).unwrap()),
             ("other-claims", more.into()),
         ],
     );
@@ -221,7 +230,8 @@ fn jws() -> Inputs {
 }
 
 fn jwks() -> Inputs {
-    let ours = issuer().jwks.clone();
+    let jwk = Jwk::from_public_key(issuer().key.verifying_key().as_bytes());
+    let ours = serde_json::to_string(&JwkSet { keys: vec![jwk] }).unwrap();
     let other = r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"},{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","use":"sig","kid":"k1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
     let weak = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":"k","x":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
     let private = other.replace(r#""use":"sig""#, r#""d":"AA""#);
