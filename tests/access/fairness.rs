@@ -134,7 +134,7 @@ async fn e7_e9_d6_an_app_that_does_its_worst_neither_starves_another_nor_leaves_
     let p99 = measured(&daemon, &session, lasting, "beside an app that does its worst").await;
     let beside = logs_in(&daemon).await;
     report(&format!("a login took {alone:.0} ms alone and {beside:.0} ms beside {LOGINS} of another app"));
-    assert!(beside < alone * LOGINS as f64 / 2.0, "a login waits behind those of another app");
+    assert!(beside < alone * f64::from(LOGINS) / 2.0, "a login waits behind those of another app");
     worst.kill().expect("it is our child");
     worst.wait().expect("it is our child");
     assert!(p99 < BEARABLE, "{p99} ms");

@@ -25,7 +25,7 @@ const DEAF: usize = 16;
 /// Connections that verify as much as they can.
 const ASKING: usize = 16;
 /// Logins that are under way at any moment.
-pub(crate) const LOGINS: usize = 64;
+pub(crate) const LOGINS: u32 = 64;
 
 /// Does all of it until it is told to stop.
 pub(crate) fn do_it(socket: &Path, stop: &AtomicBool) {
