@@ -51,6 +51,12 @@ async fn listed(client: &Client, user: UserId) -> HashSet<SessionId> {
 }
 
 #[tokio::test]
+async fn a_new_database_has_nobody_in_it() {
+    let status = Daemon::start().await.admin().await.status().await.expect("the daemon answers");
+    assert_eq!((status.users, status.sessions), (0, 0));
+}
+
+#[tokio::test]
 async fn a_session_of_either_kind_is_verified_with_what_is_true_now() {
     let (_daemon, client, admin) = with_alice().await;
     let (cookie, of_cookie) = cookie(&client, "alice", PASSWORD).await.unwrap();

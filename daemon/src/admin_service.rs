@@ -36,6 +36,7 @@ use crate::domain::revocation::Target;
 use crate::followed;
 use crate::keys::MasterKey;
 use crate::metrics::OfApp;
+use crate::password::Turn;
 use crate::shared::{Shared, unreadable};
 use crate::store::Listed;
 
@@ -84,9 +85,10 @@ impl Admin for AdminService {
         password: Password,
     ) -> Answer<UserInfo> {
         self.counted(&call, async {
-            let _permit = self.admit()?;
+            let permit = self.admit()?;
             let parsed = Name::parse(&name)?;
-            let hash = self.shared.hasher.hash_new(&password, parsed.as_str()).await?;
+            let turn = Turn::usual(permit.app());
+            let hash = self.shared.hasher.hash_new(&password, parsed.as_str(), turn).await?;
             self.change(name, Change::SetPassword(hash)).await
         })
         .await
@@ -299,7 +301,10 @@ impl AdminService {
         let permit = self.admit()?;
         let (name, roles) = (Name::parse(&request.name)?, Roles::parse(request.roles)?);
         let password = match &request.password {
-            Some(password) => Some(self.shared.hasher.hash_new(password, name.as_str()).await?),
+            Some(password) => {
+                let turn = Turn::usual(permit.app());
+                Some(self.shared.hasher.hash_new(password, name.as_str(), turn).await?)
+            }
             None => None,
         };
         let new = NewUser { password, roles, ..NewUser::named(name) };

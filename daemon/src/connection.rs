@@ -27,6 +27,7 @@ use tokio_util::codec::Framed;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Aside, Room};
+use crate::slices::Slice;
 
 /// Answers are written once they come to so many bytes, so that the caller can read them while the next are made.
 const WRITE_AT: usize = 2 * 1024;
@@ -56,6 +57,7 @@ pub(crate) async fn serve<S, A>(
         inner: Timed::new(frames),
         at_once,
         room: limits.room,
+        slice: limits.slice,
         seen: Arc::clone(&seen),
         answers: PhantomData,
     };
@@ -101,6 +103,8 @@ pub(crate) struct Limits {
     pub(crate) longest: usize,
     /// Room for one of those.
     pub(crate) room: Room,
+    /// When it is read from.
+    pub(crate) slice: Slice,
     /// How long it may be idle. One that is may be ended after as long again.
     pub(crate) idle: Duration,
 }
@@ -138,6 +142,7 @@ struct Prompt<T, F, A> {
     inner: T,
     at_once: F,
     room: Room,
+    slice: Slice,
     seen: Arc<Seen>,
     answers: PhantomData<A>,
 }
@@ -169,7 +174,24 @@ where
     type Item = io::Result<ClientMessage<Req>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
+        let polled = self.poll_request(cx);
+        if polled.is_pending() {
+            self.slice.release();
+        }
+        polled
+    }
+}
+
+impl<F, Req, A, R> Prompt<Timed<Frames<ClientMessage<Req>, Response<Spoken<A, R>>>>, F, (A, R)>
+where
+    Req: DeserializeOwned,
+    A: Serialize,
+    R: Serialize,
+    F: Fn(&context::Context, &Req) -> Option<A>,
+{
+    /// The next request that is not answered by itself.
+    fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<ClientMessage<Req>>>> {
+        let this = self;
         loop {
             // No request is read that there is no room to answer.
             if let Err(error) = ready!(this.inner.poll_ready_unpin(cx)) {
@@ -177,7 +199,11 @@ where
             }
             // Nor is one that there is no room to keep until it is.
             ready!(this.room.poll_whole(cx));
-            let Request { context, id, message } = match ready!(this.inner.poll_next_unpin(cx)) {
+            // And whoever has many connections does not have many turns.
+            ready!(this.slice.poll(cx));
+            let read = ready!(this.inner.poll_next_unpin(cx));
+            this.slice.spend(this.inner.inner.codec().last_read());
+            let Request { context, id, message } = match read {
                 Some(Ok(ClientMessage::Request(request))) => request,
                 other => return Poll::Ready(other),
             };
@@ -203,7 +229,12 @@ where
     type Error = io::Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.inner.poll_ready_unpin(cx)
+        let polled = self.inner.poll_ready_unpin(cx);
+        if polled.is_pending() {
+            // With as many requests under way as there may be, tarpc looks here before it reads, and then does not.
+            self.slice.release();
+        }
+        polled
     }
 
     fn start_send(mut self: Pin<&mut Self>, item: Response<R>) -> io::Result<()> {
@@ -334,6 +365,7 @@ impl<In, Out: Serialize> Sink<Out> for Timed<Frames<In, Out>> {
 mod tests {
     use super::*;
     use crate::budget::Budget;
+    use crate::slices::Slices;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn ends() -> (UnixStream, Timed<Frames<String, String>>) {
@@ -430,7 +462,9 @@ mod tests {
         let room = Budget::new(1).room(0, 64 << 10).expect("there is room");
         let seen = Arc::default();
         let inner = Timed::new(Framed::new(far, codec));
-        let mut prompt = Prompt { inner, at_once, room, seen, answers: PhantomData::<(String, String)> };
+        let slice = Slices::default().of(0);
+        let mut prompt =
+            Prompt { inner, at_once, room, slice, seen, answers: PhantomData::<(String, String)> };
         let request = |message: &str| {
             let request = Request { context: context::current(), id: 7, message: message.to_owned() };
             let bytes = hallpass_protocol::codec::encode(&ClientMessage::Request(request)).unwrap();

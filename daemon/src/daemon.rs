@@ -40,6 +40,7 @@ use crate::publish::Publisher;
 use crate::refused::RefusedCalls;
 use crate::reseal::{Change, MasterFile};
 use crate::shared::Shared;
+use crate::slices::Slices;
 use crate::store::{SWEEP_SESSIONS, Store, StoreError, WriterThread};
 
 /// How long callers may take to get their last answers when the daemon stops.
@@ -163,6 +164,7 @@ impl Daemon {
             live: Live::new(policies, callers),
             places: Places::new(affordable(limits.connections), limits.connections_per_uid),
             budget: Budget::new(limits.frame_memory_mib),
+            slices: Slices::default(),
             idle_connection: limits.idle_connection.0,
             issuer: parts.config.issuer,
             publisher,

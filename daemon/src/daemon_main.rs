@@ -145,12 +145,16 @@ fn keep_secrets_in_memory() -> nix::Result<()> {
     limited.and(hidden)
 }
 
+/// After so many tasks that had something to do, it is looked whether others have by now, though some are still ready.
+const LOOK_AGAIN: u32 = 8;
+
 fn run(places: &Where, time: Arc<dyn TimeSource>) -> Result<(), DaemonError> {
     // Before anything else is opened, which could be given their numbers.
     let passed = Passed::take()?;
     let kept = keep_secrets_in_memory();
     // One thread serves every connection: calls are short, what blocks has threads of its own, and waking another thread costs more than most calls.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(other)?;
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().event_interval(LOOK_AGAIN).build().map_err(other)?;
     runtime.block_on(async {
         let mut signals = Signals::new().map_err(other)?;
         let waiting = passed.again().map_err(other)?;

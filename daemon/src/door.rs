@@ -98,7 +98,8 @@ impl Door {
         if let Err(error) = hello::receive(&mut stream, service, HELLO_DEADLINE).await {
             return tracing::debug!(%error, "a connection ended at its hello");
         }
-        let limits = Limits { longest, room, idle: self.shared.idle_connection };
+        let slice = self.shared.slices.of(peer.uid());
+        let limits = Limits { longest, room, slice, idle: self.shared.idle_connection };
         let over = self.stop.child_token();
         let mut served =
             std::pin::pin!(self.serve(stream, service, limits, Arc::clone(&caller), over.clone()));

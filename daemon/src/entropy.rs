@@ -65,3 +65,25 @@ impl Entropy {
         Ok(fresh)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A source that is dry.
+    #[derive(Debug)]
+    struct Nothing;
+
+    impl RandomSource for Nothing {
+        fn fill(&self, _: &mut [u8]) -> Result<(), NoEntropy> {
+            Err(NoEntropy)
+        }
+    }
+
+    #[test]
+    fn g12_without_randomness_nothing_goes_on() {
+        let entropy = Entropy::new(Arc::new(Nothing));
+        assert!(entropy.bytes::<16>().is_err());
+        assert!(entropy.fresh().is_err_and(|refusal| refusal.code == ErrorCode::Unavailable));
+    }
+}

@@ -18,6 +18,9 @@ mod entropy;
 mod export;
 mod files;
 mod followed;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod held;
 mod hex;
 mod jwks;
@@ -40,10 +43,12 @@ mod reseal;
 mod restore;
 mod running;
 mod shared;
+mod slices;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timing;
+mod turns;
 #[cfg(test)]
 mod vectors;
 mod verify;

@@ -29,6 +29,7 @@ use crate::password::Hasher;
 use crate::publish::Publisher;
 use crate::refused::RefusedCalls;
 use crate::reseal::MasterFile;
+use crate::slices::Slices;
 use crate::store::{Copied, Snapshot, Store, StoreError, Writer};
 
 /// What every connection works with.
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) entropy: Entropy,
     pub(crate) places: Places,
     pub(crate) budget: Budget,
+    pub(crate) slices: Slices,
     pub(crate) idle_connection: Duration,
     pub(crate) live: Live,
     pub(crate) issuer: String,

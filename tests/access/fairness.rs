@@ -10,6 +10,7 @@ use crate::errand::{Errand, Program, Shown, Task, open_the_way_to};
 use crate::statistics::quantile;
 use crate::support::dice::{number, report};
 use crate::support::{Daemon, PASSWORD, PATIENCE, POLL, add_user, cookie, own_uid};
+use crate::worst::LOGINS;
 
 /// How long one app does its worst, in seconds.
 const SECONDS: &str = "HALLPASS_FAIR_SECONDS";
@@ -72,6 +73,17 @@ async fn measured(daemon: &Daemon, session: &Token, lasting: Duration, when: &st
     p99
 }
 
+/// How long a login takes, in milliseconds: the middle of some.
+async fn logs_in(daemon: &Daemon) -> f64 {
+    let (client, mut times) = (daemon.client().await, Vec::new());
+    for _ in 0..5 {
+        let begun = Instant::now();
+        cookie(&client, "alice", PASSWORD).await.expect("she logs in");
+        times.push(begun.elapsed().as_secs_f64() * 1000.0);
+    }
+    quantile(&times, 50)
+}
+
 /// One app of the test's own user, which administers too, and a noisy one.
 async fn house() -> Daemon {
     let daemon = Daemon::with_settings(&format!(
@@ -110,6 +122,7 @@ async fn e7_e9_d6_an_app_that_does_its_worst_neither_starves_another_nor_leaves_
     add_user(&daemon.admin().await, "alice", PASSWORD, &[]).await;
     let (session, _) = cookie(&daemon.client().await, "alice", PASSWORD).await.expect("she logs in");
     measured(&daemon, &session, lasting, "alone").await;
+    let alone = logs_in(&daemon).await;
     settled(&daemon, usize::MAX - 1).await;
     let (descriptors, memory) = (daemon.descriptors(), daemon.rss());
 
@@ -119,6 +132,9 @@ async fn e7_e9_d6_an_app_that_does_its_worst_neither_starves_another_nor_leaves_
     let mut worst = program.start(NOISY, GROUP, &errand);
     tokio::time::sleep(Duration::from_millis(500)).await;
     let p99 = measured(&daemon, &session, lasting, "beside an app that does its worst").await;
+    let beside = logs_in(&daemon).await;
+    report(&format!("a login took {alone:.0} ms alone and {beside:.0} ms beside {LOGINS} of another app"));
+    assert!(beside < alone * f64::from(LOGINS) / 2.0, "a login waits behind those of another app");
     worst.kill().expect("it is our child");
     worst.wait().expect("it is our child");
     assert!(p99 < BEARABLE, "{p99} ms");

@@ -1,14 +1,18 @@
 //! What an app does that does its worst: connections as fast as it can, garbage, half frames, answers that it never reads, and as many logins at once as
-//! one connection carries.
+//! one connection carries, and requests that are as good as anybody's, as many as are answered.
 
 use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
+use ed25519_dalek::{Signer, SigningKey};
 use hallpass_client::SessionKind;
-use hallpass_protocol::auth::AuthRequest;
+use hallpass_protocol::auth::{AuthRequest, AuthResponse, Needs, Verify};
 use hallpass_protocol::hello::{Service, VERSION};
+use hallpass_protocol::limits::VERIFY_BATCH;
+use hallpass_protocol::secret::Token;
 
 use crate::raw::{Raw, framed, hello, noise, payload, plain};
 use crate::support::dice::Dice;
@@ -18,8 +22,10 @@ use crate::support::{PASSWORD, PATIENCE, login};
 const HELD: usize = 100;
 /// Connections whose answers it never reads.
 const DEAF: usize = 16;
+/// Connections that verify as much as they can.
+const ASKING: usize = 16;
 /// Logins that are under way at any moment.
-const LOGINS: usize = 64;
+pub(crate) const LOGINS: u32 = 64;
 
 /// Does all of it until it is told to stop.
 pub(crate) fn do_it(socket: &Path, stop: &AtomicBool) {
@@ -27,6 +33,7 @@ pub(crate) fn do_it(socket: &Path, stop: &AtomicBool) {
         scope.spawn(|| keep_connecting(socket, stop));
         scope.spawn(|| never_read(socket, stop));
         scope.spawn(|| keep_logging_in(socket, stop));
+        scope.spawn(|| keep_asking(socket, stop));
     });
 }
 
@@ -90,6 +97,41 @@ fn keep_logging_in(socket: &Path, stop: &AtomicBool) {
             }
             log_in(&mut raw);
         }
+    }
+}
+
+/// Connections with as much to verify as a call can have, each asked again as soon as it has answered. Half of the tokens name the key that signs, so
+/// that their signatures have to be looked at.
+fn keep_asking(socket: &Path, stop: &AtomicBool) {
+    let mut raw = Raw::introduced(socket, Service::Auth);
+    raw.send(&framed(&payload(1, AuthRequest::Jwks {})));
+    let Ok(AuthResponse::Jwks(Ok(published))) = raw.answer().message else {
+        unreachable!("keys are for everybody")
+    };
+    let keys: serde_json::Value = serde_json::from_str(&published.jwks).expect("a key set");
+    let header = format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":{}}}"#, keys["keys"][0]["kid"]);
+    // By another key: what is wrong with it comes out at the end of the work.
+    let signature = SigningKey::from_bytes(&[1; 32]).sign(b"something else").to_bytes();
+    let part = Base64UrlUnpadded::encode_string;
+    let signed = format!("{}.e30.{}", part(header.as_bytes()), part(&signature));
+    let calls = [(signed, 64), (format!("hps_{}", "A".repeat(67)), VERIFY_BATCH)].map(|(token, count)| {
+        let verify = Verify { token: Token::new(token), needs: Needs::default(), context: None };
+        framed(&payload(2, AuthRequest::VerifyMany { requests: vec![verify; count] }))
+    });
+    let mut asking: Vec<Raw> = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        while asking.len() < ASKING {
+            let Ok(stream) = std::os::unix::net::UnixStream::connect(socket) else { break };
+            let mut raw = Raw(stream);
+            raw.send(&hello(Service::Auth as u8, VERSION));
+            if is_welcome(&mut raw) {
+                asking.push(raw);
+            }
+        }
+        for (number, raw) in asking.iter_mut().enumerate() {
+            raw.send(&calls[number % calls.len()]);
+        }
+        asking.retain_mut(|raw| raw.try_answer().is_some());
     }
 }
 

@@ -5,10 +5,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hallpass_client::{ErrorCode, SessionKind};
-use hallpass_protocol::auth::{AuthRequest, AuthResponse};
+use hallpass_protocol::auth::{AuthRequest, AuthResponse, Needs, Verify};
 use hallpass_protocol::error::Refusal;
 use hallpass_protocol::hello::{Service, Status, VERSION};
 use hallpass_protocol::limits::{AUTH_FRAME, NAME_BYTES, PASSWORD_BYTES, REQUESTS_IN_FLIGHT};
+use hallpass_protocol::secret::Token;
 
 use crate::raw::{End, PROMPT, Raw, SLACK, framed, hello, payload, plain};
 use crate::support::{Daemon, PASSWORD, PATIENCE, POLL, login};
@@ -152,7 +153,7 @@ async fn d6_logins_that_find_the_queues_full_are_told_to_come_back() {
             raw.send(&frame(id));
         }
     }
-    // Of 640 logins the first 256 have a place, so that the last connections have none.
+    // Of 640 logins the first 128 have a place, an app's half of them all, so that the last connections have none.
     let busy = |raw: &mut Raw| match raw.answer().message {
         Ok(AuthResponse::Login(Err(Refusal { code, .. }))) => code == ErrorCode::Busy,
         other => panic!("{other:?}"),
@@ -163,6 +164,22 @@ async fn d6_logins_that_find_the_queues_full_are_told_to_come_back() {
     assert!(grown < 64 << 20, "{grown} bytes more");
     drop(crowd);
     assert!(daemon.admin().await.status().await.is_ok(), "what needs no password is not held up");
+}
+
+#[tokio::test]
+async fn one_call_looks_at_no_more_signatures_than_others_can_wait_for() {
+    let daemon = Daemon::start().await;
+    let mut raw = Raw::introduced(&daemon.socket(), Service::Auth);
+    let mut answered = |text: &str| {
+        let verify = Verify { token: Token::new(text.into()), needs: Needs::default(), context: None };
+        raw.send(&framed(&payload(7, AuthRequest::VerifyMany { requests: vec![verify; 40] })));
+        match raw.answer().message {
+            Ok(AuthResponse::VerifyMany(Ok(answers))) => answers.len(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(answered("e30.e30.e30"), 8, "whoever asks for more asks again");
+    assert_eq!(answered("hps_"), 40, "what needs no signature is not held back");
 }
 
 #[tokio::test]

@@ -158,7 +158,7 @@ fn row(line: &str) -> Option<[&str; 3]> {
 }
 
 /// What a cell has between backticks.
-fn quoted(cell: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn quoted(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 

@@ -7,6 +7,7 @@ mod cases;
 mod imports;
 mod rules;
 mod source;
+mod standard;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,9 +18,10 @@ use rules::{
     FILE_LINES, FUNCTION_LINES, LONG_FILE, LONG_FUNCTION, RULES, Rule, orphans, stray, undeclared, unused,
 };
 use source::Source;
+use standard::unmet;
 
 /// Where Rust sources lie.
-const SOURCES: [&str; 5] = ["protocol", "client", "daemon", "bench", "tests"];
+const SOURCES: [&str; 6] = ["protocol", "client", "daemon", "bench", "fuzz", "tests"];
 
 // The repository, held to them.
 
@@ -81,7 +83,7 @@ fn every_file_is_compiled_and_every_test_runs() {
 
 #[test]
 fn every_dependency_is_used() {
-    for package in ["protocol", "client", "daemon", "bench", "bench/jsonwebtoken"] {
+    for package in ["protocol", "client", "daemon", "bench", "bench/jsonwebtoken", "fuzz"] {
         none(&unused(package, &read(format!("{package}/Cargo.toml")), &sources()));
     }
 }
@@ -116,6 +118,32 @@ fn every_line_of_the_table_of_cases_is_proved_by_what_it_names() {
 #[test]
 fn every_limit_has_a_test() {
     none(&untested(&read("SECURITY.md"), "## What callers may take up", &proofs().tests));
+}
+
+#[test]
+fn every_requirement_of_the_standard_has_its_row() {
+    none(&unmet(&read("docs/ASVS.md"), &sources()));
+}
+
+#[test]
+fn a_requirement_that_is_missing_or_unproved_is_caught() {
+    let (page, sources) = (read("docs/ASVS.md"), sources());
+    let with = |from: &str, to: &str| {
+        assert!(page.contains(from), "{from}");
+        unmet(&page.replacen(from, to, 1), &sources)
+    };
+    assert_eq!(
+        with("| 9.2.4 | 2 |", "| 9.2.5 | 2 |").len(),
+        2,
+        "a number that is missing, and one that is none"
+    );
+    assert_eq!(with("| 9.2.3 |", "| 9.2.4 |").len(), 2, "a number that is there twice");
+    assert_eq!(with("| 9.1.1 | 1 |", "| 9.1.1 | 2 |").len(), 1, "another level");
+    assert_eq!(with("no questions | n/a |", "no questions | maybe |").len(), 1, "a state that is none");
+    let renamed = with("::the_token_is_over_at_exp`", "::the_token_is_over`");
+    assert_eq!(renamed, ["9.2.1: there is no test protocol/src/jws/tests/claims.rs::the_token_is_over"]);
+    let unproved = with("`protocol/src/jws/tests/mutation.rs::a11_no_mutation_of_a_token_is_accepted`", "");
+    assert_eq!(unproved, ["9.1.1 is met and no test shows it; name one, or say what it is"]);
 }
 
 // The rules, held to what they must catch.

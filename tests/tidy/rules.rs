@@ -29,6 +29,7 @@ const TOP_LEVEL: &[&str] = &[
     "daemon",
     "deny.toml",
     "docs",
+    "fuzz",
     "packaging",
     "protocol",
     "rustfmt.toml",
@@ -145,7 +146,8 @@ fn is_safe(source: &Source) -> Vec<String> {
 /// Modules that no file declares, which are therefore never compiled.
 pub(crate) fn orphans(sources: &[Source]) -> Vec<String> {
     let is_root = |dir: &str, stem: &str| {
-        matches!(stem, "lib" | "main") || ["bin", "examples", "benches", "tests"].contains(&file_name(dir))
+        matches!(stem, "lib" | "main")
+            || ["bin", "examples", "benches", "fuzz_targets", "tests"].contains(&file_name(dir))
     };
     let declares = |source: &Source, module: &str| {
         source.tokens().windows(2).any(|pair| pair[0].text == "mod" && pair[1].text == module)

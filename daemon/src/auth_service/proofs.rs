@@ -41,7 +41,11 @@ impl AuthService {
         let permit = self.admit(Operation::ChangePassword)?;
         let (session, login, opening) =
             self.of_session(&permit, Operation::ChangePassword, &request.proof)?;
-        let new = self.shared.hasher.hash_new(&request.new_password, &login.name).await?;
+        let new = self
+            .shared
+            .hasher
+            .hash_new(&request.new_password, &login.name, Turn::usual(permit.app()))
+            .await?;
         self.prove(permit, login, &request.proof.password, Purpose::ChangePassword(session, new), opening)
             .await
     }
@@ -50,7 +54,11 @@ impl AuthService {
         let permit = self.admit(Operation::RedeemCode)?;
         let opening = opening(&request.context, request.kind, request.audience)?;
         let login = self.login(&permit, request.name, &opening, None);
-        let password = self.shared.hasher.hash_new(&request.new_password, &login.name).await?;
+        let password = self
+            .shared
+            .hasher
+            .hash_new(&request.new_password, &login.name, Turn::usual(permit.app()))
+            .await?;
         let Attempt { allowed, retry_after, .. } = self.attempt(&permit, &login).await?;
         let code = allowed.then(|| code_hash(&request.code));
         let redeem = Redeem { login, allowed, code, password, retry_after, opening };
@@ -87,7 +95,8 @@ impl AuthService {
     ) -> Answer<Grant> {
         let attempt = self.attempt(&permit, &login).await?;
         let against = attempt.credential.as_ref().map(|credential| credential.hash.clone());
-        let turn = if attempt.known { Turn::First } else { Turn::Usual };
+        let app = permit.app();
+        let turn = if attempt.known { Turn::first(app) } else { Turn::usual(app) };
         let checked = self.shared.hasher.check(password, against, turn).await?;
         let settle = Settle {
             purpose,

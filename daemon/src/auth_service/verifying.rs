@@ -22,6 +22,9 @@ use crate::store::View;
 const WRAPPING: usize = 64;
 /// More than the fixed parts of one answer take up, and than the lengths of its texts do.
 const FIXED: usize = 256;
+/// What one call verifies before others have their turn: so many session tokens, or a part as many access tokens, since a signature costs as much more.
+const WORK: usize = VERIFY_BATCH;
+const SIGNATURE: usize = 16;
 
 /// What verifications of one moment have in common.
 struct Moment {
@@ -39,7 +42,7 @@ impl AuthService {
         owned(told).map(|verified| verified.identity)
     }
 
-    /// Verifies as many tokens as there is room for in an answer.
+    /// Verifies as many tokens as there is room for in an answer, and time.
     pub(super) fn answer_verify_many(&self, requests: &[Verify]) -> Answer<Vec<Answer<Told>>> {
         let permit = self.admit(Operation::Verify)?;
         if requests.len() > VERIFY_BATCH {
@@ -48,7 +51,11 @@ impl AuthService {
         }
         let moment = self.moment()?;
         let (mut answers, mut room) = (Vec::with_capacity(requests.len()), AUTH_FRAME - WRAPPING);
+        let mut work = WORK;
         for request in requests {
+            let is_signed = TokenKind::of(request.token.expose()) == TokenKind::Access;
+            let Some(left) = work.checked_sub(if is_signed { SIGNATURE } else { 1 }) else { break };
+            work = left;
             let answer = self.told(&permit, request, &moment);
             let Some(left) = room.checked_sub(bytes(&answer)) else { break };
             room = left;

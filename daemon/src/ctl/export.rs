@@ -131,7 +131,8 @@ async fn lines(
     }
 }
 
-fn line(user: &ExportedUser, with_hashes: bool) -> io::Result<String> {
+/// The line of a user.
+pub(super) fn line(user: &ExportedUser, with_hashes: bool) -> io::Result<String> {
     let view = LineView {
         name: &user.name,
         user_id: user.user_id,

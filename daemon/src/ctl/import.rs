@@ -19,14 +19,14 @@ use super::render::Out;
 use super::render::text::neutral;
 
 /// Longest line in bytes.
-const LINE_BYTES: usize = 16 * 1024;
+pub(super) const LINE_BYTES: usize = 16 * 1024;
 /// Users that are asked for at once, so that the daemon can commit them together.
 const AT_ONCE: usize = 32;
 
 /// A line as it is written. What is not known is an error: a misspelt `disabled` would let somebody in.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+pub(super) struct Entry {
     name: String,
     user_id: Option<UserId>,
     hash: Option<Password>,
@@ -39,7 +39,8 @@ struct Entry {
 }
 
 impl Entry {
-    fn into_user(self, check_only: bool) -> ImportUser {
+    /// The user that it tells of.
+    pub(super) fn into_user(self, check_only: bool) -> ImportUser {
         let Self { name, user_id, hash, roles, attributes, disabled } = self;
         ImportUser { name, hash, roles, attributes, disabled, user_id, check_only }
     }
@@ -63,8 +64,7 @@ pub(super) async fn run(
     admin: &AdminClient,
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
-    let entries = Entries { lines, number: 0, seen: BTreeMap::new(), seen_ids: BTreeMap::new() };
-    let asked = stream::iter(entries).map(|(line, entry)| async move {
+    let asked = stream::iter(Entries::of(lines)).map(|(line, entry)| async move {
         let user = match entry {
             Ok(entry) => entry.into_user(dry_run),
             Err(failure) => return (line, None, Err(failure)),
@@ -99,7 +99,7 @@ pub(super) async fn run(
 }
 
 /// Users, each with the number of its line.
-struct Entries {
+pub(super) struct Entries {
     lines: Box<dyn BufRead>,
     number: u64,
     /// The line that each name was first seen in.
@@ -125,6 +125,11 @@ impl Iterator for Entries {
 }
 
 impl Entries {
+    /// The users of these lines.
+    pub(super) fn of(lines: Box<dyn BufRead>) -> Self {
+        Self { lines, number: 0, seen: BTreeMap::new(), seen_ids: BTreeMap::new() }
+    }
+
     fn entry(&mut self, line: &[u8]) -> Result<Entry, Failure> {
         // The parser's own words would repeat what stands there, and that may be the hash.
         let entry: Entry = serde_json::from_slice(line).map_err(|error| {

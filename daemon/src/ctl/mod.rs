@@ -12,6 +12,8 @@ mod config;
 mod doctor;
 mod export;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzed;
 mod import;
 mod input;
 mod interrupt;

@@ -110,8 +110,13 @@ fn every_flag_is_in_the_page_and_every_flag_of_the_page_exists() {
     let page = String::from_utf8(page(&crate::ctl::definition())).expect("it is text");
     // A page writes every hyphen as `\-`.
     let page = page.replace("\\-", "-").replace("\\fB", "").replace("\\fR", "").replace("\\fI", "");
-    let mut known =
-        vec!["--help".to_owned(), "--version".to_owned(), "--name".to_owned(), "--with-key".to_owned()];
+    let mut known = vec![
+        "--help".to_owned(),
+        "--version".to_owned(),
+        "--name".to_owned(),
+        "--with-key".to_owned(),
+        "--now".to_owned(),
+    ];
     let mut waiting = vec![crate::ctl::definition()];
     while let Some(command) = waiting.pop() {
         waiting.extend(command.get_subcommands().filter(|below| !below.is_hide_set()).cloned());

@@ -78,11 +78,16 @@ impl Hasher {
     }
 
     /// Hashes a new password of the user of this name, if it is what a password must be.
-    pub(crate) async fn hash_new(&self, password: &Password, name: &str) -> Result<PasswordHash, Refusal> {
+    pub(crate) async fn hash_new(
+        &self,
+        password: &Password,
+        name: &str,
+        turn: Turn<'_>,
+    ) -> Result<PasswordHash, Refusal> {
         let normal = normalised(password)?;
         self.rules.admit(&normal, name)?;
         let (recipe, entropy) = (Arc::clone(&self.recipe), self.entropy.clone());
-        self.pool.run(Turn::Usual, move |memory| recipe.hash(normal.as_bytes(), &entropy, memory)).await?
+        self.pool.run(turn, move |memory| recipe.hash(normal.as_bytes(), &entropy, memory)).await?
     }
 
     /// Checks a password against a stored hash, or does the same work for nothing where there is none.
@@ -90,7 +95,7 @@ impl Hasher {
         &self,
         password: &Password,
         against: Option<PasswordHash>,
-        turn: Turn,
+        turn: Turn<'_>,
     ) -> Result<Checked, Refusal> {
         let normal = normalised(password)?;
         let (recipe, entropy, dummy) =
@@ -157,6 +162,8 @@ mod tests {
     use crate::entropy::SystemRandom;
     use std::io::Write;
 
+    const SHOP: Turn<'static> = Turn::usual("shop");
+
     fn hasher(memory_kib: u32) -> Hasher {
         peppered(memory_kib, None)
     }
@@ -179,10 +186,9 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn d10_what_looks_the_same_is_the_same() {
         let hasher = hasher(32);
-        let stored = hasher.hash_new(&password("caf\u{e9} au lait at noon"), "bob").await.unwrap();
-        let fits = async |text: &str| {
-            hasher.check(&password(text), Some(stored.clone()), Turn::Usual).await.unwrap().fits
-        };
+        let stored = hasher.hash_new(&password("caf\u{e9} au lait at noon"), "bob", SHOP).await.unwrap();
+        let fits =
+            async |text: &str| hasher.check(&password(text), Some(stored.clone()), SHOP).await.unwrap().fits;
         assert!(fits("cafe\u{301} au lait at noon").await);
         assert!(!fits("cafe au lait at noon").await);
         assert!(!fits("caf\u{e9} au lait at noon ").await, "d11: a space counts");
@@ -192,8 +198,8 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn d14_length_is_counted_in_code_points() {
         let hasher = hasher(32);
-        assert!(hasher.hash_new(&password(&"\u{1F600}".repeat(15)), "bob").await.is_ok());
-        let refusal = hasher.hash_new(&password(&"\u{1F600}".repeat(14)), "bob").await.unwrap_err();
+        assert!(hasher.hash_new(&password(&"\u{1F600}".repeat(15)), "bob", SHOP).await.is_ok());
+        let refusal = hasher.hash_new(&password(&"\u{1F600}".repeat(14)), "bob", SHOP).await.unwrap_err();
         assert_eq!(refusal.code, ErrorCode::WeakPassword);
         assert!(refusal.message.contains("14 characters and needs at least 15"), "{}", refusal.message);
     }
@@ -201,30 +207,28 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn d8_a_password_has_a_longest_length() {
         let hasher = hasher(32);
-        assert!(hasher.hash_new(&password(&("x y".repeat(PASSWORD_BYTES / 3) + "z")), "bob").await.is_ok());
+        assert!(
+            hasher.hash_new(&password(&("x y".repeat(PASSWORD_BYTES / 3) + "z")), "bob", SHOP).await.is_ok()
+        );
         let too_long = password(&"x".repeat(PASSWORD_BYTES + 1));
-        assert_eq!(hasher.hash_new(&too_long, "bob").await.unwrap_err().code, ErrorCode::InvalidRequest);
         assert_eq!(
-            hasher.check(&too_long, None, Turn::Usual).await.unwrap_err().code,
+            hasher.hash_new(&too_long, "bob", SHOP).await.unwrap_err().code,
             ErrorCode::InvalidRequest
         );
+        assert_eq!(hasher.check(&too_long, None, SHOP).await.unwrap_err().code, ErrorCode::InvalidRequest);
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn d18_a_weaker_hash_is_replaced() {
-        let stored = hasher(32).hash_new(&password("a long enough password"), "bob").await.unwrap();
+        let stored = hasher(32).hash_new(&password("a long enough password"), "bob", SHOP).await.unwrap();
         let stronger = hasher(64);
-        let checked = stronger
-            .check(&password("a long enough password"), Some(stored.clone()), Turn::Usual)
-            .await
-            .unwrap();
+        let checked =
+            stronger.check(&password("a long enough password"), Some(stored.clone()), SHOP).await.unwrap();
         let rehash = checked.rehash.unwrap();
         assert!(rehash.0.contains("m=64"), "{}", rehash.0);
-        let again =
-            stronger.check(&password("a long enough password"), Some(rehash), Turn::Usual).await.unwrap();
+        let again = stronger.check(&password("a long enough password"), Some(rehash), SHOP).await.unwrap();
         assert!(again.fits && again.rehash.is_none());
-        let wrong =
-            stronger.check(&password("another password here"), Some(stored), Turn::Usual).await.unwrap();
+        let wrong = stronger.check(&password("another password here"), Some(stored), SHOP).await.unwrap();
         assert!(!wrong.fits && wrong.rehash.is_none());
     }
 
@@ -233,9 +237,12 @@ mod tests {
         let hasher = hasher(32);
         let some_password = password("whatever it may be");
         let (held, wait) = std::sync::mpsc::channel::<()>();
-        let mut holding = Box::pin(hasher.pool.run(Turn::Usual, move |_| wait.recv()));
+        let mut holding = Box::pin(hasher.pool.run(SHOP, move |_| wait.recv()));
         assert!(futures_util::poll!(&mut holding).is_pending());
-        let checks = (0..QUEUE - 1 + 10).map(|_| hasher.check(&some_password, None, Turn::Usual));
+        // None of them has more than its share of the places.
+        let apps = ["shop", "blog", "news"];
+        let checks = (0..QUEUE - 1 + 10)
+            .map(|number| hasher.check(&some_password, None, Turn::usual(apps[number % apps.len()])));
         // Every check has taken its place, or found none, before the first hash can run.
         let checks = futures_util::future::join_all(checks);
         let (outcomes, ()) = futures_util::future::join(checks, async { drop(held) }).await;
@@ -250,7 +257,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn nobody_has_the_dummy_password() {
-        assert!(!hasher(32).check(&password(""), None, Turn::Usual).await.unwrap().fits);
+        assert!(!hasher(32).check(&password(""), None, SHOP).await.unwrap().fits);
     }
 
     /// Made with Python's bcrypt: `bcrypt.hashpw("a long enough password".encode(), bcrypt.gensalt(4))`.
@@ -261,16 +268,13 @@ mod tests {
         let hasher = hasher(32);
         let (stored, format) = hasher.take_over(&password(BCRYPT)).unwrap();
         assert_eq!(format, "bcrypt");
-        let wrong = hasher
-            .check(&password("a long enough passworD"), Some(stored.clone()), Turn::Usual)
-            .await
-            .unwrap();
+        let wrong =
+            hasher.check(&password("a long enough passworD"), Some(stored.clone()), SHOP).await.unwrap();
         assert!(!wrong.fits && wrong.rehash.is_none());
-        let right =
-            hasher.check(&password("a long enough password"), Some(stored), Turn::Usual).await.unwrap();
+        let right = hasher.check(&password("a long enough password"), Some(stored), SHOP).await.unwrap();
         let own = right.rehash.filter(|_| right.fits).unwrap();
         assert!(own.0.starts_with("$argon2id$v=19$m=32,t=1,p=1$"), "{}", own.0);
-        let again = hasher.check(&password("a long enough password"), Some(own), Turn::Usual).await.unwrap();
+        let again = hasher.check(&password("a long enough password"), Some(own), SHOP).await.unwrap();
         assert!(again.fits && again.rehash.is_none());
     }
 
@@ -284,22 +288,16 @@ mod tests {
             "{}",
             refusal.message
         );
-        assert!(
-            !hasher(32)
-                .check(&password("x"), Some(PasswordHash(bomb.into())), Turn::Usual)
-                .await
-                .unwrap()
-                .fits
-        );
+        assert!(!hasher(32).check(&password("x"), Some(PasswordHash(bomb.into())), SHOP).await.unwrap().fits);
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn d19_without_its_pepper_a_hash_lets_nobody_in() {
         let with = peppered(32, Some(("p1", 1)));
         let right = password("a long enough password");
-        let stored = with.hash_new(&right, "bob").await.unwrap();
+        let stored = with.hash_new(&right, "bob", SHOP).await.unwrap();
         assert!(stored.0.contains("m=32,t=1,p=1,keyid=cDE$"), "{}", stored.0);
-        let checked = with.check(&right, Some(stored.clone()), Turn::Usual).await.unwrap();
+        let checked = with.check(&right, Some(stored.clone()), SHOP).await.unwrap();
         assert!(checked.fits && checked.rehash.is_none());
         for (other, refused) in [
             (None, Some("the pepper \"p1\"")),
@@ -308,7 +306,7 @@ mod tests {
             (Some(("p1", 2)), None),
         ] {
             let other = peppered(32, other);
-            let checked = other.check(&right, Some(stored.clone()), Turn::Usual).await.unwrap();
+            let checked = other.check(&right, Some(stored.clone()), SHOP).await.unwrap();
             assert!(!checked.fits && checked.rehash.is_none(), "{refused:?}");
             let opened = other.recipe.open(&stored.0).err().map(|why| why.to_string());
             assert_eq!(opened.is_some(), refused.is_some());
@@ -316,18 +314,18 @@ mod tests {
         }
         // Taking the id away does not turn it into a hash without pepper.
         let bare = PasswordHash(stored.0.replace(",keyid=cDE", ""));
-        assert!(!with.check(&right, Some(bare), Turn::Usual).await.unwrap().fits);
+        assert!(!with.check(&right, Some(bare), SHOP).await.unwrap().fits);
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_hash_without_pepper_gets_one_at_the_next_login() {
         let right = password("a long enough password");
-        let plain = hasher(32).hash_new(&right, "bob").await.unwrap();
+        let plain = hasher(32).hash_new(&right, "bob", SHOP).await.unwrap();
         let with = peppered(32, Some(("p1", 1)));
-        let checked = with.check(&right, Some(plain), Turn::Usual).await.unwrap();
+        let checked = with.check(&right, Some(plain), SHOP).await.unwrap();
         let rehash = checked.rehash.filter(|_| checked.fits).unwrap();
         assert!(rehash.0.contains("keyid=cDE"), "{}", rehash.0);
-        assert!(with.check(&right, Some(rehash), Turn::Usual).await.unwrap().fits);
+        assert!(with.check(&right, Some(rehash), SHOP).await.unwrap().fits);
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -336,13 +334,8 @@ mod tests {
         let stored = PasswordHash("$argon2id$v=19$m=32,t=1,p=1,keyid=cDE$c2FsdHNhbHRzYWx0c2FsdA$n85XAPpCgA1EnQ7Uz3qCrpME2QeYM/r+J6o+Jh8NGVs".into());
         let with = peppered(32, Some(("p1", 1)));
         assert!(
-            with.check(&password("a long enough password"), Some(stored.clone()), Turn::Usual)
-                .await
-                .unwrap()
-                .fits
+            with.check(&password("a long enough password"), Some(stored.clone()), SHOP).await.unwrap().fits
         );
-        assert!(
-            !with.check(&password("another password here"), Some(stored), Turn::Usual).await.unwrap().fits
-        );
+        assert!(!with.check(&password("another password here"), Some(stored), SHOP).await.unwrap().fits);
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn time(stamp: Stamp) -> String {
 }
 
 /// The hash of an entry: over its number, the hash before it, and all of it but its own hash.
-fn hash(number: u64, before: &[u8; 32], record: &AuditRecord) -> [u8; 32] {
+pub(super) fn hash(number: u64, before: &[u8; 32], record: &AuditRecord) -> [u8; 32] {
     let unhashed = AuditRecord { hash: [0; 32], ..record.clone() };
     let mut hash = Sha256::new();
     hash.update(b"hallpass audit v1");

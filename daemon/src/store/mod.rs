@@ -9,6 +9,8 @@ mod counts;
 #[cfg(test)]
 pub(crate) mod dump;
 mod facts;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzed;
 mod handle;
 mod journal;
 mod medium;

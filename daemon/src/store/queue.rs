@@ -2,9 +2,10 @@
 //!
 //! Revocations and administration have a lane of their own that goes first. Each lane and each caller's share of it is bounded.
 
-use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::turns::{NoRoom, Turns};
 
 /// Most jobs that wait in one lane.
 pub(super) const LANE: usize = 4096;
@@ -34,25 +35,18 @@ pub(super) struct Queue<J> {
 
 #[derive(Debug)]
 struct Lanes<J> {
-    urgent: Lane<J>,
-    normal: Lane<J>,
+    urgent: Turns<J>,
+    normal: Turns<J>,
     closed: bool,
     paused: bool,
     /// Whether the writer waits for work. To wake one that does not costs as much as to decide a command.
     awaited: bool,
 }
 
-/// The jobs of each caller that has any, and whose turn it is.
-#[derive(Debug)]
-struct Lane<J> {
-    callers: VecDeque<(String, VecDeque<J>)>,
-    len: usize,
-}
-
 impl<J> Queue<J> {
     /// An empty queue.
     pub(super) fn new() -> Self {
-        let lane = || Lane { callers: VecDeque::new(), len: 0 };
+        let lane = || Turns::new(LANE, SHARE);
         Self {
             lanes: Mutex::new(Lanes {
                 urgent: lane(),
@@ -75,7 +69,7 @@ impl<J> Queue<J> {
             return Err(Full::Paused);
         }
         let lane = if urgent { &mut lanes.urgent } else { &mut lanes.normal };
-        lane.push(caller, job)?;
+        lane.push(caller, job).map_err(|NoRoom| Full::Busy)?;
         let awaited = std::mem::take(&mut lanes.awaited);
         // What is woken needs the lock.
         drop(lanes);
@@ -140,38 +134,12 @@ impl<J> Queue<J> {
     /// How many jobs wait.
     pub(super) fn len(&self) -> usize {
         let lanes = self.lock();
-        lanes.urgent.len + lanes.normal.len
+        lanes.urgent.len() + lanes.normal.len()
     }
 
     /// No code of a caller runs under this lock, so a poisoned one still holds whole queues.
     fn lock(&self) -> MutexGuard<'_, Lanes<J>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<J> Lane<J> {
-    fn push(&mut self, caller: &str, job: J) -> Result<(), Full> {
-        let own = self.callers.iter_mut().find(|(name, _)| name == caller);
-        if self.len >= LANE || own.as_ref().is_some_and(|(_, jobs)| jobs.len() >= SHARE) {
-            return Err(Full::Busy);
-        }
-        match own {
-            Some((_, jobs)) => jobs.push_back(job),
-            None => self.callers.push_back((caller.to_owned(), VecDeque::from([job]))),
-        }
-        self.len += 1;
-        Ok(())
-    }
-
-    /// The next job of the caller whose turn it is; the turn then passes on.
-    fn pop(&mut self) -> Option<J> {
-        let (caller, mut jobs) = self.callers.pop_front()?;
-        let job = jobs.pop_front();
-        if !jobs.is_empty() {
-            self.callers.push_back((caller, jobs));
-        }
-        self.len -= usize::from(job.is_some());
-        job
     }
 }
 
