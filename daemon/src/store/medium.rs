@@ -56,10 +56,7 @@ impl Medium for InFile {
         let home = Box::new(OnFile::open(&self.0)?);
         let log = journal_of(&self.0);
         if !log.exists() {
-            // What it will hold is worth nothing if its name is lost.
-            files::create_anew(&log)
-                .and_then(|_| files::sync_directory_of(&log))
-                .map_err(StoreError::file(format!("cannot make {}", log.display())))?;
+            files::create_anew(&log).map_err(StoreError::file(format!("cannot make {}", log.display())))?;
         }
         Ok(Box::new(Journaled::new(home, Box::new(OnFile::open(&log)?), Settling::Beside)))
     }
