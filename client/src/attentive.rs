@@ -98,9 +98,11 @@ impl AsyncRead for Attentive {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        // What is there already needs no looking, and what comes after it was not expected.
+        let looks = std::mem::take(&mut this.looks);
         match Pin::new(&mut this.stream).poll_read(cx, buf) {
             // The runtime wakes the task for what comes later.
-            Poll::Pending if std::mem::take(&mut this.looks) => this.look(buf),
+            Poll::Pending if looks => this.look(buf),
             poll => poll,
         }
     }

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::ops::{Bound, Range};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -14,7 +14,6 @@ use redb::backends::FileBackend;
 use redb::{BackendError, Builder, StorageBackend};
 
 use super::StoreError;
-use super::journal::{self, Journaled, Scanned, Settling};
 use super::site::Ground;
 use crate::{files, notify};
 
@@ -25,8 +24,6 @@ pub(super) const CACHE_BYTES: usize = 32 << 20;
 const ROOM: usize = 1 << 20;
 /// The name's end of the file that tries it.
 const TRIAL: &str = "trial";
-/// The name's end of the journal.
-const JOURNAL: &str = "journal";
 
 /// What the database lies on.
 pub(super) trait Medium: Send + Sync {
@@ -53,12 +50,10 @@ impl InFile {
 
 impl Medium for InFile {
     fn reach(&self) -> Result<Box<dyn Ground>, StoreError> {
-        let home = Box::new(OnFile::open(&self.0)?);
-        let log = journal_of(&self.0);
-        if !log.exists() {
-            files::create_anew(&log).map_err(StoreError::file(format!("cannot make {}", log.display())))?;
-        }
-        Ok(Box::new(Journaled::new(home, Box::new(OnFile::open(&log)?), Settling::Beside)))
+        let file = own_file(&self.0)?;
+        let what = format!("cannot open {}", self.0.display());
+        let other = file.try_clone().map_err(StoreError::file(what))?;
+        Ok(Box::new(OnFile { file, backend: FileBackend::new(other)? }))
     }
 
     fn forget_what_is_cached(&self) {
@@ -81,59 +76,6 @@ impl Medium for InFile {
 
     fn path(&self) -> &Path {
         &self.0
-    }
-}
-
-/// The journal of a database.
-fn journal_of(path: &Path) -> PathBuf {
-    path.with_extension(JOURNAL)
-}
-
-/// Plays back what the journal of a database holds, for whoever opens the file without it. The caller holds the lock of the directory.
-pub(super) fn settle(path: &Path) -> Result<(), StoreError> {
-    let log = journal_of(path);
-    if !path.exists() || !log.exists() {
-        return Ok(());
-    }
-    let (home, log) = (OnFile::open(path)?, OnFile::open(&log)?);
-    let what = format!("cannot play back the journal of {}", path.display());
-    journal::play_back(&home, &log).map(drop).map_err(StoreError::file(what))
-}
-
-/// What the journal of a database holds that is not in the file for certain, for whoever looks at it without changing it.
-pub(super) fn unsettled(path: &Path, file: &File) -> Result<Option<Scanned>, StoreError> {
-    let what = || format!("cannot look at the journal of {}", path.display());
-    let log = match File::open(journal_of(path)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(StoreError::file(what()))?,
-    };
-    let home = file.try_clone().map_err(StoreError::file(what()))?;
-    journal::left(&Seen(home), &Seen(log)).map_err(StoreError::file(what()))
-}
-
-/// A file that is only read.
-#[derive(Debug)]
-struct Seen(File);
-
-impl StorageBackend for Seen {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(out, offset)
-    }
-
-    fn set_len(&self, _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn write(&self, _: u64, _: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
 }
 
@@ -162,15 +104,6 @@ struct OnFile {
     /// The same open file as the one of redb's backend, which gives out neither.
     file: File,
     backend: FileBackend,
-}
-
-impl OnFile {
-    fn open(path: &Path) -> Result<Self, StoreError> {
-        let file = own_file(path)?;
-        let what = format!("cannot open {}", path.display());
-        let other = file.try_clone().map_err(StoreError::file(what))?;
-        Ok(Self { file, backend: FileBackend::new(other)? })
-    }
 }
 
 impl Ground for OnFile {

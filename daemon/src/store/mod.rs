@@ -12,7 +12,6 @@ mod facts;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzed;
 mod handle;
-mod journal;
 mod medium;
 mod migrate;
 mod mirror;

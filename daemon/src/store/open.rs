@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::copy::Copied;
 use super::handle::{Found, Handle};
-use super::medium::{InFile, Medium, settle};
+use super::medium::{InFile, Medium};
 use super::migrate::{STEPS, Step, migrate, steps_from};
 use super::order::stamped_or_kept;
 use super::records::{Anew, Identity, Mark, key_key};
@@ -296,7 +296,7 @@ pub(super) fn own_directory(dir: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Takes the lock of a state directory, or says who has it. From then on the file of its database is whole without its journal.
+/// Takes the lock of a state directory, or says who has it.
 pub(super) fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
     let path = dir.join(LOCK);
     let file = OpenOptions::new()
@@ -317,7 +317,6 @@ pub(super) fn lock(dir: &Path) -> Result<Flock<File>, StoreError> {
                 Err(error) if is_full(&error) => {}
                 noted => noted.map_err(StoreError::file(format!("cannot write {}", path.display())))?,
             }
-            settle(&database_in(dir))?;
             Ok(lock)
         }
         Err((file, nix::errno::Errno::EWOULDBLOCK)) => Err(StoreError::InUse(format!(

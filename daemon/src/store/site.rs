@@ -26,10 +26,6 @@ const SLACK: u64 = 64 << 10;
 
 /// What can lie under a database: something that bytes are read from and written to, and that has an end.
 pub(super) trait Ground: StorageBackend {
-    /// Puts in order what a cut has left half done. Comes before anything else.
-    fn recover(&self) -> io::Result<()> {
-        Ok(())
-    }
     /// Sets these bytes aside, whatever becomes of the rest of the disk. The length stays.
     fn allocate(&self, bytes: Range<u64>) -> io::Result<()>;
     /// How many bytes are set aside in all.
@@ -59,7 +55,6 @@ struct Claim {
 impl Site {
     /// Sets aside whatever has a length already: a file may have holes.
     pub(super) fn new(ground: Box<dyn Ground>) -> io::Result<Self> {
-        ground.recover()?;
         let length = ground.len()?;
         let site = Self(Arc::new(Claim {
             length: AtomicU64::new(length),

@@ -10,8 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use redb::{Database, StorageBackend};
 
 use super::StoreError;
-use super::journal::Scanned;
-use super::medium::{CACHE_BYTES, unsettled};
+use super::medium::CACHE_BYTES;
 
 /// What is written is kept in pieces of this many bytes.
 const PIECE: usize = 4096;
@@ -37,13 +36,8 @@ pub(super) fn open(path: &Path) -> Result<Result<Database, redb::DatabaseError>,
         }
         Err(TryLockError::Error(source)) => return Err(StoreError::File { what: what(), source }),
     }
-    let unsettled = unsettled(path, &file)?;
-    let length = unsettled.as_ref().map_or(0, Scanned::length).max(found.len());
-    let written = Written { length, pieces: HashMap::new() };
+    let written = Written { length: found.len(), pieces: HashMap::new() };
     let untouched = Untouched { file, length: found.len(), written: Mutex::new(written) };
-    for (offset, piece) in unsettled.iter().flat_map(Scanned::pieces) {
-        untouched.write(offset, piece).map_err(StoreError::file(what()))?;
-    }
     Ok(redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(untouched))
 }
 

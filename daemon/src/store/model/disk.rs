@@ -12,7 +12,6 @@ use nix::errno::Errno;
 use redb::StorageBackend;
 
 use crate::store::StoreError;
-use crate::store::journal::{Journaled, Settling, play_back};
 use crate::store::medium::Medium;
 use crate::store::site::Ground;
 
@@ -59,33 +58,14 @@ enum Change {
     Length(usize),
 }
 
-/// A file on it.
-#[derive(Debug, Clone, Default)]
-struct Lying {
+#[derive(Debug)]
+struct Platter {
     durable: Vec<u8>,
     /// What a read finds: all of it, synced or not.
     seen: Vec<u8>,
     unsynced: Vec<Change>,
-}
-
-impl Lying {
-    fn with(image: Vec<u8>) -> Self {
-        Self { seen: image.clone(), durable: image, unsynced: Vec::new() }
-    }
-}
-
-/// The two files on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
-    Database,
-    Journal,
-}
-
-#[derive(Debug)]
-struct Platter {
-    files: [Lying; 2],
     operations: u64,
-    /// How many bytes are set aside for the database.
+    /// How many bytes are set aside for what lies on it.
     allocated: usize,
     /// And how many can be.
     room: usize,
@@ -95,16 +75,18 @@ struct Platter {
     dice: Dice,
 }
 
-/// The disk, and the file on it that is meant: the database but for the journal's own part. Clones are the same disk.
+/// The disk; clones are the same one.
 #[derive(Debug, Clone)]
-pub(in crate::store) struct Disk(Arc<Mutex<Platter>>, Which);
+pub(in crate::store) struct Disk(Arc<Mutex<Platter>>);
 
 impl Disk {
     /// A disk with this on it.
     pub(in crate::store) fn with(image: Vec<u8>, trap: Option<Trap>, dice: Dice) -> Self {
-        let allocated = image.len();
-        let platter = Platter {
-            files: [Lying::with(image), Lying::default()],
+        let (seen, unsynced, allocated) = (image.clone(), Vec::new(), image.len());
+        Self(Arc::new(Mutex::new(Platter {
+            durable: image,
+            seen,
+            unsynced,
             operations: 0,
             allocated,
             room: usize::MAX,
@@ -112,34 +94,22 @@ impl Disk {
             dark: false,
             failures: 0,
             dice,
-        };
-        Self(Arc::new(Mutex::new(platter)), Which::Database)
+        })))
     }
 
     /// The same bytes as a start finds them once the power is back: what was set aside still is, and the disk is as full.
-    pub(in crate::store) fn after_the_cut(&self, trap: Option<Trap>, dice: Dice) -> Self {
+    pub(super) fn after_the_cut(&self, trap: Option<Trap>, dice: Dice) -> Self {
         self.cut();
-        let (files, allocated, room) = {
+        let (image, allocated, room) = {
             let platter = self.lock();
-            let files = platter.files.each_ref().map(|file| Lying::with(file.durable.clone()));
-            (files, platter.allocated, platter.room)
+            (platter.durable.clone(), platter.allocated, platter.room)
         };
-        let disk = Self::with(Vec::new(), trap, dice);
+        let disk = Self::with(image, trap, dice);
         {
             let mut platter = disk.lock();
-            (platter.files, platter.allocated, platter.room) = (files, allocated, room);
+            (platter.allocated, platter.room) = (allocated, room);
         }
         disk
-    }
-
-    /// Somebody puts another database in the place of the one that is there.
-    pub(in crate::store) fn exchange(&self, image: Vec<u8>) {
-        self.lock().files[Which::Database as usize] = Lying::with(image);
-    }
-
-    /// The journal on the same disk.
-    fn journal(&self) -> Self {
-        Self(Arc::clone(&self.0), Which::Journal)
     }
 
     /// Something else takes everything that is not set aside, but for so many bytes.
@@ -168,13 +138,9 @@ impl Disk {
         self.lock().failures
     }
 
-    /// The database that is on it for certain, as the next start finds it.
+    /// What is on it for certain.
     pub(in crate::store) fn image(&self) -> Vec<u8> {
-        let [home, log] = self.lock().files.each_ref().map(|file| file.durable.clone());
-        let found = Self::with(home, None, Dice(0));
-        found.lock().files[Which::Journal as usize] = Lying::with(log);
-        play_back(&found, &found.journal()).expect("a disk that does not fail");
-        found.lock().files[Which::Database as usize].durable.clone()
+        self.lock().durable.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Platter> {
@@ -183,22 +149,21 @@ impl Disk {
 }
 
 impl Platter {
-    /// What of the changes to a file gets through is chance; so is whether any is torn.
-    fn settle(&mut self, which: Which) {
-        let file = &mut self.files[which as usize];
+    /// What of these changes gets through is chance; so is whether any is torn.
+    fn settle(&mut self) {
         let kept = [0, 100, 50, 50, 90][usize::try_from(self.dice.below(5)).unwrap()];
         let tears = self.dice.percent(50);
-        for change in std::mem::take(&mut file.unsynced) {
+        for change in std::mem::take(&mut self.unsynced) {
             match change {
-                Change::Length(length) if self.dice.percent(kept) => file.durable.resize(length, 0),
+                Change::Length(length) if self.dice.percent(kept) => self.durable.resize(length, 0),
                 Change::Write(at, data) if tears => {
                     for (place, sector) in sectors(at, &data) {
                         if self.dice.percent(kept) {
-                            put(&mut file.durable, place, sector);
+                            put(&mut self.durable, place, sector);
                         }
                     }
                 }
-                Change::Write(at, data) if self.dice.percent(kept) => put(&mut file.durable, at, &data),
+                Change::Write(at, data) if self.dice.percent(kept) => put(&mut self.durable, at, &data),
                 _ => {}
             }
         }
@@ -216,27 +181,24 @@ impl Platter {
     }
 
     /// What a failure leaves behind: half a write, and of a sync what got through. What did not is lost, though the kernel takes it for written.
-    fn fail(&mut self, which: Which, change: Option<Change>) {
+    fn fail(&mut self, change: Option<Change>) {
         match change {
             Some(Change::Write(at, data)) if self.dice.percent(50) => {
                 let half = Change::Write(at, data[..data.len() / 2].to_vec());
-                let file = &mut self.files[which as usize];
-                half.clone().make(&mut file.seen);
-                file.unsynced.push(half);
+                half.clone().make(&mut self.seen);
+                self.unsynced.push(half);
             }
             Some(_) => {}
             None => {
-                self.settle(which);
-                let Lying { durable, seen, .. } = &mut self.files[which as usize];
-                seen.clone_from(durable);
+                self.settle();
+                self.seen.clone_from(&self.durable);
             }
         }
     }
 
     fn cut(&mut self) {
         if !self.dark {
-            self.settle(Which::Database);
-            self.settle(Which::Journal);
+            self.settle();
             self.dark = true;
         }
     }
@@ -251,25 +213,23 @@ impl Platter {
     }
 
     /// Does one change, which the power may be cut in.
-    fn change(&mut self, which: Which, change: Option<Change>) -> io::Result<()> {
+    fn change(&mut self, change: Option<Change>) -> io::Result<()> {
         if self.dark {
             return Err(io::Error::other("there is no power"));
         }
         self.operations += 1;
         match &change {
-            // The journal's room is never part of what a test fills up.
-            _ if which == Which::Journal => {}
             Some(Change::Write(at, data)) => self.allocate(at + data.len())?,
-            Some(Change::Length(length)) if *length < self.files[which as usize].seen.len() => {
+            Some(Change::Length(length)) if *length < self.seen.len() => {
                 self.allocated = self.allocated.min(*length);
             }
             _ => {}
         }
         if let Some(error) = self.failure(self.operations) {
-            self.fail(which, change);
+            self.fail(change);
             return Err(error);
         }
-        self.files[which as usize].unsynced.extend(change.clone());
+        self.unsynced.extend(change.clone());
         match self.trap {
             Some(Trap::Cut(at)) if self.operations >= at => {
                 self.cut();
@@ -277,10 +237,9 @@ impl Platter {
             }
             _ => {}
         }
-        let Lying { durable, seen, unsynced } = &mut self.files[which as usize];
         match change {
-            Some(change) => change.make(seen),
-            None => unsynced.drain(..).for_each(|change| change.make(durable)),
+            Some(change) => change.make(&mut self.seen),
+            None => self.unsynced.drain(..).for_each(|change| change.make(&mut self.durable)),
         }
         Ok(())
     }
@@ -318,7 +277,7 @@ fn place(offset: u64) -> usize {
 
 impl StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.lock().files[self.1 as usize].seen.len() as u64)
+        Ok(self.lock().seen.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
@@ -333,21 +292,21 @@ impl StorageBackend for Disk {
             platter.operations = next;
             return Err(error);
         }
-        let found = platter.files[self.1 as usize].seen.get(place(offset)..place(offset) + out.len());
+        let found = platter.seen.get(place(offset)..place(offset) + out.len());
         out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.lock().change(self.1, Some(Change::Length(place(length))))
+        self.lock().change(Some(Change::Length(place(length))))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.lock().change(self.1, None)
+        self.lock().change(None)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.lock().change(self.1, Some(Change::Write(place(offset), data.to_vec())))
+        self.lock().change(Some(Change::Write(place(offset), data.to_vec())))
     }
 }
 
@@ -357,7 +316,7 @@ impl Ground for Disk {
         if platter.dark {
             return Err(io::Error::other("there is no power"));
         }
-        if self.1 == Which::Journal { Ok(()) } else { platter.allocate(place(bytes.end)) }
+        platter.allocate(place(bytes.end))
     }
 
     fn allocated(&self) -> io::Result<u64> {
@@ -372,7 +331,7 @@ impl Ground for Disk {
 
 impl Medium for Disk {
     fn reach(&self) -> Result<Box<dyn Ground>, StoreError> {
-        Ok(Box::new(Journaled::new(Box::new(self.clone()), Box::new(self.journal()), Settling::Inline)))
+        Ok(Box::new(self.clone()))
     }
 
     fn forget_what_is_cached(&self) {}
@@ -381,7 +340,7 @@ impl Medium for Disk {
         if self.available()? < BESIDE {
             return Err(Errno::ENOSPC.into());
         }
-        self.lock().change(self.1, Some(Change::Write(0, Vec::new())))
+        self.lock().change(Some(Change::Write(0, Vec::new())))
     }
 
     fn path(&self) -> &Path {

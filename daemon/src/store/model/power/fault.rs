@@ -34,7 +34,7 @@ impl Life {
         let trap = Trap::Fail { at: 1 + self.dice.below(soon), times, errno };
         let down = self.dice.below(3_000);
         self.time.wait(down);
-        self.disk = self.disk.after_the_cut(Some(trap), Dice(self.dice.next()));
+        self.disk = Disk::with(image.clone(), Some(trap), Dice(self.dice.next()));
         self.driver.go_on(image)?;
         self.tested.put_on(self.disk.clone());
         if self.tested.try_start().is_ok() {
