@@ -73,7 +73,12 @@ impl Subject {
     /// Takes over what the daemon itself says of where its things are.
     pub(super) fn learn(&mut self, answers: &Answers) {
         if let Some(status) = answers.status() {
-            self.state_dir = Some(PathBuf::from(&status.state_dir));
+            let state_dir = PathBuf::from(&status.state_dir);
+            // It may have been started with another one than it would be by default.
+            if let Ok(parts) = &mut self.parts {
+                parts.state_dir.clone_from(&state_dir);
+            }
+            self.state_dir = Some(state_dir);
         }
         if let Some(board) = answers.board() {
             self.boards = vec![board.path.clone()];
