@@ -122,11 +122,13 @@ pub(super) fn show(findings: &[Finding], out: &mut Out<'_>) -> io::Result<()> {
     } else {
         format!("{}, {}", seen(problems, "problem"), seen(warnings, "warning"))
     };
-    match unknown {
-        0 => writeln!(out.to, "\n{all}."),
-        _ if nix::unistd::geteuid().is_root() => writeln!(out.to, "\n{all}; {unknown} could not be told."),
-        _ => writeln!(out.to, "\n{all}; {unknown} could not be told: root sees more (sudo hallpass doctor)."),
-    }
+    let told = match unknown {
+        0 => format!("{all}."),
+        _ if nix::unistd::geteuid().is_root() => format!("{all}; {unknown} could not be told."),
+        _ => format!("{all}; {unknown} could not be told: root sees more (sudo hallpass doctor)."),
+    };
+    writeln!(out.to)?;
+    wrapped(&told, MARGIN + width).iter().try_for_each(|line| writeln!(out.to, "{line}"))
 }
 
 /// The text in lines of at most so many characters. A word that is longer is a line of its own.
