@@ -43,8 +43,9 @@ pub trait Auth {
     async fn redeem_code(request: RedeemCode) -> Answer<Grant>;
     /// A token for the calling app itself. Needs the right `service_token`.
     async fn service_token(audience: Option<String>) -> Answer<ServiceToken>;
-    /// Verifies as many as fit: at most [`VERIFY_BATCH`](crate::limits::VERIFY_BATCH) and no more than an answer has room for. The answers are of
-    /// the first requests, in their order; whoever gets fewer than they asked for asks again for the rest.
+    /// Verifies as many as fit: at most [`VERIFY_BATCH`](crate::limits::VERIFY_BATCH), no more than an answer has room for, and no more work than one
+    /// call may be, which is that many session tokens or 8 access tokens. The answers are of the first requests, in their order; whoever gets fewer
+    /// than they asked for asks again for the rest.
     async fn verify_many(requests: Vec<Verify>) -> Answer<Vec<Answer<Verified>>>;
 }
 

@@ -1,5 +1,5 @@
 //! hallpass-protocol(7): what goes over the sockets, what lies on the board and what tokens say, for whoever writes a client or a reader in another
-//! language. Numbers, names and types come from the code; `tests/protocol` follows the page in Python.
+//! language. Numbers, names and types come from the code; `tests/operating/client.py` follows the page.
 
 use hallpass_protocol::board::{self, word};
 use hallpass_protocol::error::ErrorCode;
