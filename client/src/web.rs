@@ -61,7 +61,23 @@
 //! # CORS
 //!
 //! Pages of other origins get nothing with cookies from behind this layer, which is what most apps want. An API for such pages takes tokens in `Authorization`
-//! and `tower_http::cors::CorsLayer` *outside* of this layer, with its origins named and without `allow_credentials`.
+//! and `tower_http`'s `CorsLayer` *outside* of this layer, so that refusals can be read by those pages too, with its origins named and without `allow_credentials`:
+//!
+//! ```
+//! # #[cfg(feature = "axum")]
+//! # fn with_cors(app: axum::Router, web: &hallpass_client::web::Web) -> axum::Router {
+//! use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+//! use axum::http::{HeaderValue, Method};
+//! use tower_http::cors::CorsLayer;
+//!
+//! let cors = CorsLayer::new()
+//!     .allow_origin([HeaderValue::from_static("https://dashboard.example")])
+//!     .allow_methods([Method::GET, Method::POST])
+//!     .allow_headers([AUTHORIZATION, CONTENT_TYPE])
+//!     .expose_headers([WWW_AUTHENTICATE]);
+//! app.layer(web.layer()).layer(cors)
+//! # }
+//! ```
 
 mod cookies;
 mod denied;

@@ -67,6 +67,14 @@ impl Browser {
         self.send(request, Body::from(form.to_owned())).await
     }
 
+    /// Asks, as browsers do before a page's call to another origin, whether it may make it.
+    pub(crate) async fn preflight(&mut self, path: &str, method: &str, headers: &str) -> Page {
+        let request = Request::options(path)
+            .header("access-control-request-method", method)
+            .header("access-control-request-headers", headers);
+        self.send(request, Body::empty()).await
+    }
+
     pub(crate) async fn log_in(&mut self) -> Page {
         let page = self.post("/login", &format!("name=alice&password={}", PASSWORD.replace(' ', "+"))).await;
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.text);

@@ -1,6 +1,7 @@
 //! A web app behind the layer, on a real daemon: requests go through the app's own routes, and what browsers would keep is kept.
 
 mod browser;
+mod cors;
 mod forged;
 mod refusing;
 mod renewing;
