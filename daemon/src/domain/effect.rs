@@ -397,8 +397,13 @@ impl Decision {
     }
 
     /// The same, with this written too.
-    pub(crate) fn with(mut self, effect: Effect) -> Self {
-        self.effects.push(effect);
+    pub(crate) fn with(self, effect: Effect) -> Self {
+        self.with_all([effect])
+    }
+
+    /// The same, with all of these written too.
+    pub(crate) fn with_all(mut self, effects: impl IntoIterator<Item = Effect>) -> Self {
+        self.effects.extend(effects);
         self
     }
 

@@ -12,16 +12,17 @@ use super::effect::{Attempt, Credential, Decision, Effect, Event, Outcome};
 use super::opening::{NewSession, Proof, open};
 use super::revocation::{Reason, ended};
 use super::session::Session;
-use super::throttle::{Crossed, OneMore};
+use super::throttle::{Counted, Crossed, OneMore};
 
 /// Counts a try. Whether it may go on, the caller learns only after the same work as any other.
 pub(crate) fn attempt(login: &Login, case: &Case<'_>) -> Decision {
     let (facts, policy, now) = (case.facts, &case.policy.throttle, case.at.now);
     let wait = facts.tried.wait(&login.source, policy, now);
     if !wait.is_zero() {
-        // A try that is not looked at is not counted: else a stranger could prolong the owner's wait for ever.
+        // A try that is not looked at is not counted: else a stranger could prolong the owner's wait for ever. The counts are written as they
+        // are, since a try that waits for no disk could be told by its time from one that does.
         let attempt = Attempt { allowed: false, credential: None, known: false, retry_after: wait };
-        return Decision::silent(Outcome::Attempt(attempt));
+        return Decision::silent(Outcome::Attempt(attempt)).with_all(written(facts.tried.unchanged()));
     }
     // A locked credential opens nothing; a code, which nobody can guess, still does.
     let locked = facts.tried.is_locked(policy);
@@ -37,7 +38,7 @@ pub(crate) fn attempt(login: &Login, case: &Case<'_>) -> Decision {
         known: facts.tried.strangers.is_none(),
         retry_after: wait,
     });
-    let mut decision = match (crossed, &facts.user) {
+    let decision = match (crossed, &facts.user) {
         (Some(Crossed::Credential), Some(user)) => {
             let what = format!("{} failures in a row; set a password or make a code", policy.in_a_row);
             Decision::done(Event::LoginLocked, outcome).about_user(user.id).detail(what)
@@ -51,8 +52,12 @@ pub(crate) fn attempt(login: &Login, case: &Case<'_>) -> Decision {
             .detail(format!("{} failures an hour through this app", policy.per_app)),
         _ => Decision::silent(outcome),
     };
-    decision.effects.extend(counts.into_iter().map(|(key, count)| Effect::PutFailures(key, count)));
-    decision
+    decision.with_all(written(counts))
+}
+
+/// The counts as what the store is to have.
+fn written(counts: Vec<Counted>) -> impl Iterator<Item = Effect> {
+    counts.into_iter().map(|(key, count)| Effect::PutFailures(key, count))
 }
 
 /// Does what a right password was proved for, if the account is still what it was checked against.
@@ -180,12 +185,11 @@ fn on_device(decision: Decision, known: Option<DeviceId>) -> Decision {
 }
 
 /// A success forgets what was counted against it.
-fn forgiven(mut decision: Decision, login: &Login, case: &Case<'_>) -> Decision {
+fn forgiven(decision: Decision, login: &Login, case: &Case<'_>) -> Decision {
     if decision.outcome.is_ok() {
         let (clear, put) =
             case.facts.tried.clone().forgiven(&login.source, &case.policy.throttle, case.at.now);
-        decision.effects.extend(clear.into_iter().map(Effect::ClearFailures));
-        decision.effects.extend(put.into_iter().map(|(key, count)| Effect::PutFailures(key, count)));
+        return decision.with_all(clear.into_iter().map(Effect::ClearFailures)).with_all(written(put));
     }
     decision
 }

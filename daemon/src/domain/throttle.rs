@@ -266,6 +266,13 @@ impl Tried {
         self.strangers.as_ref().is_some_and(|all| all.credential.1.count >= policy.in_a_row)
     }
 
+    /// The counts that there are, as they are.
+    pub(crate) fn unchanged(&self) -> Vec<Counted> {
+        let strangers = self.strangers.iter().flat_map(|all| [&all.credential, &all.source, &all.app]);
+        let all = self.own.iter().chain(strangers);
+        all.filter(|(_, failures)| failures.count > 0).cloned().collect()
+    }
+
     /// The counts after one more try.
     pub(crate) fn one_more(&self, source: &Source, policy: &ThrottlePolicy, now: Millis) -> OneMore {
         let mut counts: Vec<Counted> = Vec::with_capacity(4);

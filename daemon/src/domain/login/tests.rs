@@ -111,9 +111,14 @@ fn d1_d3_unknown_and_disabled_are_counted_and_answered_like_wrong() {
 #[test]
 fn a_throttled_try_is_neither_looked_at_nor_counted() {
     let mut world = World::new();
-    world.failures.insert(key_of_name(), Failures { count: 17, last: world.at.now });
+    let as_it_was = Failures { count: 17, last: world.at.now };
+    world.failures.insert(key_of_name(), as_it_was);
     let decision = world.decide(&Command::Attempt(login()));
-    assert!(decision.effects.is_empty());
+    // It waits for the disk like any other, and what is written is what was there: no row of a name that has none.
+    let [Effect::PutFailures(key, count)] = decision.effects.as_slice() else {
+        panic!("not just its count: {:?}", decision.effects)
+    };
+    assert_eq!((key, *count), (&key_of_name(), as_it_was));
     assert!(attempted(&decision).credential.is_none());
     assert_eq!(attempted(&decision).retry_after, Duration::from_secs(128));
     world.after(Duration::from_secs(128));
