@@ -11,7 +11,12 @@ use roff::{Roff, bold, roman};
 
 use super::source::{Declared, calls, types};
 
-const AUTH: &str = include_str!("../../../protocol/src/auth.rs");
+const AUTH: &str = concat!(
+    include_str!("../../../protocol/src/auth.rs"),
+    include_str!("../../../protocol/src/auth/opening.rs"),
+    include_str!("../../../protocol/src/auth/verifying.rs"),
+    include_str!("../../../protocol/src/auth/keeping.rs"),
+);
 const ADMIN: &str = include_str!("../../../protocol/src/admin.rs");
 const REFUSALS: &str = include_str!("../../../protocol/src/error.rs");
 
