@@ -17,7 +17,13 @@ const AUTH: &str = concat!(
     include_str!("../../../protocol/src/auth/verifying.rs"),
     include_str!("../../../protocol/src/auth/keeping.rs"),
 );
-const ADMIN: &str = include_str!("../../../protocol/src/admin.rs");
+const ADMIN: &str = concat!(
+    include_str!("../../../protocol/src/admin.rs"),
+    include_str!("../../../protocol/src/admin/users.rs"),
+    include_str!("../../../protocol/src/admin/keys.rs"),
+    include_str!("../../../protocol/src/admin/audit.rs"),
+    include_str!("../../../protocol/src/admin/copies.rs"),
+);
 const REFUSALS: &str = include_str!("../../../protocol/src/error.rs");
 
 /// `packaging/man/hallpass-protocol.7`.
