@@ -65,7 +65,7 @@ pub use hallpass_protocol::auth::{
     SessionKind, SessionPage, UserRef, Verify,
 };
 pub use hallpass_protocol::error::{ErrorClass, ErrorCode, Refusal};
-pub use hallpass_protocol::id::{BadId, DeviceId, SessionId, UserId};
+pub use hallpass_protocol::id::{BadId, SessionId, UserId};
 pub use hallpass_protocol::request_id::{BadRequestId, RequestId};
 pub use hallpass_protocol::secret::{AttemptId, Password, Token};
 pub use hallpass_protocol::time::{Millis, Stamp};
