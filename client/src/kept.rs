@@ -44,6 +44,14 @@ pub struct Kept {
     pub attempt: AttemptId,
 }
 
+impl Kept {
+    /// What was written down.
+    #[must_use]
+    pub fn new(refresh_token: Token, attempt: AttemptId) -> Self {
+        Self { refresh_token, attempt }
+    }
+}
+
 struct Held {
     /// The access token, and until when it is given out. One that was resumed has none yet.
     access: Option<(Token, Instant)>,
