@@ -98,6 +98,14 @@ pub trait Admin {
 }
 
 /// How the daemon is doing.
+///
+/// ```
+/// # use hallpass_protocol::admin::Status;
+/// fn alarm(status: &Status) -> Option<String> {
+///     let mib = status.disk_available >> 20;
+///     status.disk_full.then(|| format!("{}: {mib} MiB left, and no more logins", status.state_dir))
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// The daemon's version.

@@ -57,6 +57,14 @@ pub trait Auth {
 }
 
 /// Who is at each end of a connection.
+///
+/// ```
+/// # use hallpass_protocol::auth::Hello;
+/// fn is_set_up(hello: &Hello, audience: &str) -> bool {
+///     println!("hallpassd {}, issuer {}, knows this app as {}", hello.version, hello.issuer, hello.app);
+///     hello.may_verify && hello.audiences.iter().any(|may| may == audience)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Hello {
@@ -91,6 +99,14 @@ pub struct BoardPlace {
 }
 
 /// The public keys that access tokens are signed with, as of one moment.
+///
+/// ```
+/// # use hallpass_protocol::auth::PublishedKeys;
+/// /// Whether to read them anew: a later set has a later version.
+/// fn is_newer(keys: &PublishedKeys, than: &PublishedKeys) -> bool {
+///     keys.version > than.version
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct PublishedKeys {

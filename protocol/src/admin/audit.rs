@@ -6,6 +6,13 @@ use crate::id::{SessionId, UserId};
 use crate::time::{Millis, Stamp};
 
 /// Which audit entries to show.
+///
+/// ```
+/// # use hallpass_protocol::admin::{AuditEntry, AuditTail};
+/// fn following(seen: &[AuditEntry]) -> AuditTail {
+///     AuditTail { after: seen.last().map(|entry| entry.number), count: 50 }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditTail {
     /// Only entries after this number; without it, the newest.
@@ -15,6 +22,17 @@ pub struct AuditTail {
 }
 
 /// One entry of the audit chain.
+///
+/// ```
+/// # use hallpass_protocol::admin::AuditEntry;
+/// fn is_theft(entry: &AuditEntry) -> bool {
+///     entry.event == "refresh.reuse"
+/// }
+///
+/// fn seconds(entry: &AuditEntry) -> u64 {
+///     entry.stamp.0 / 1_000_000
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// Its number, counted from 1.
@@ -42,6 +60,13 @@ pub struct AuditEntry {
 }
 
 /// Where to look for audit entries, and in which direction.
+///
+/// ```
+/// # use hallpass_protocol::admin::{AuditFrom, FoundAudit};
+/// fn further_back(found: &FoundAudit) -> Option<AuditFrom> {
+///     found.next.map(AuditFrom::Before)
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AuditFrom {
     /// From the newest back.
@@ -53,6 +78,14 @@ pub enum AuditFrom {
 }
 
 /// Which audit entries to find.
+///
+/// ```
+/// # use hallpass_protocol::{admin::{AuditFrom, FindAudit}, id::UserId, time::Millis};
+/// fn changes_to(user: UserId, since: Millis) -> FindAudit {
+///     let event = Some("user".into()); // `user.add`, `user.disable` and so on
+///     FindAudit { from: AuditFrom::Newest, count: 50, user: Some(user), app: None, event, since: Some(since) }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindAudit {
     /// Where to look.
@@ -70,6 +103,13 @@ pub struct FindAudit {
 }
 
 /// Audit entries that were found.
+///
+/// ```
+/// # use hallpass_protocol::admin::FoundAudit;
+/// fn is_all(found: &FoundAudit) -> bool {
+///     found.next.is_none()
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundAudit {
     /// In the direction that was looked in. There can be none, and more behind.
@@ -79,6 +119,17 @@ pub struct FoundAudit {
 }
 
 /// How far the audit chain was verified, and against what to hold its end.
+///
+/// ```
+/// # use hallpass_protocol::admin::{AuditStretch, VerifyAudit};
+/// fn first(checkpoints: Vec<String>) -> VerifyAudit {
+///     VerifyAudit { place: Vec::new(), checkpoints }
+/// }
+///
+/// fn next(before: VerifyAudit, stretch: AuditStretch) -> VerifyAudit {
+///     VerifyAudit { place: stretch.place, ..before }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyAudit {
     /// What the call before has answered; empty for the first.
@@ -88,6 +139,16 @@ pub struct VerifyAudit {
 }
 
 /// What was found on a stretch of the audit chain.
+///
+/// ```
+/// # use hallpass_protocol::admin::AuditStretch;
+/// fn verdict(last: &AuditStretch) -> String {
+///     match last.faults.first() {
+///         None => format!("{} entries, as they were written", last.entries),
+///         Some(fault) => format!("somebody has changed it: {fault}"),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditStretch {
     /// What to ask with for the next stretch.

@@ -9,6 +9,13 @@ use crate::secret::Password;
 use crate::time::Millis;
 
 /// One state of the database that is held for a copy.
+///
+/// ```
+/// # use hallpass_protocol::admin::Backup;
+/// fn rows(backup: &Backup) -> u64 {
+///     backup.tables.iter().map(|table| table.rows).sum()
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backup {
     /// Names it in the calls that follow.
@@ -18,6 +25,13 @@ pub struct Backup {
 }
 
 /// A table to copy.
+///
+/// ```
+/// # use hallpass_protocol::admin::BackupTable;
+/// fn line(table: &BackupTable) -> String {
+///     format!("{}: {} rows", table.name, table.rows)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupTable {
     /// Its name.
@@ -27,6 +41,13 @@ pub struct BackupTable {
 }
 
 /// One state of all users that is held for an export.
+///
+/// ```
+/// # use hallpass_protocol::admin::{Export, ExportPlace};
+/// fn first(export: Export) -> ExportPlace {
+///     ExportPlace { id: export.id, after: None }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Export {
     /// Names it in the calls that follow.
@@ -36,6 +57,14 @@ pub struct Export {
 }
 
 /// Which users to export next.
+///
+/// ```
+/// # use hallpass_protocol::admin::{ExportPage, ExportPlace};
+/// fn next(before: ExportPlace, page: &ExportPage) -> Option<ExportPlace> {
+///     let after = page.users.last().map(|user| user.user_id);
+///     (!page.last).then_some(ExportPlace { after, ..before })
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportPlace {
     /// The state that is held.
@@ -45,6 +74,13 @@ pub struct ExportPlace {
 }
 
 /// Users of an export, in the order of their identifiers, which is the order in which they were added.
+///
+/// ```
+/// # use hallpass_protocol::admin::ExportPage;
+/// fn names(page: &ExportPage) -> Vec<&str> {
+///     page.users.iter().map(|user| user.name.as_str()).collect()
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ExportPage {
     /// The users.
@@ -54,6 +90,14 @@ pub struct ExportPage {
 }
 
 /// A user with all that an import takes.
+///
+/// ```
+/// # use hallpass_protocol::admin::{ExportedUser, ImportUser};
+/// fn moved_in(user: ExportedUser) -> ImportUser {
+///     let ExportedUser { user_id, name, hash, roles, attributes, disabled } = user;
+///     ImportUser { name, hash, roles, attributes, disabled, user_id: Some(user_id), check_only: false }
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ExportedUser {
     /// The user, for ever.
@@ -71,6 +115,13 @@ pub struct ExportedUser {
 }
 
 /// What became of a jump of the wall clock.
+///
+/// ```
+/// # use hallpass_protocol::admin::ClockAccepted;
+/// fn went_ahead(accepted: ClockAccepted) -> std::time::Duration {
+///     accepted.now.since(accepted.before)
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockAccepted {
     /// The daemon's time before.
@@ -80,6 +131,17 @@ pub struct ClockAccepted {
 }
 
 /// Which rows to copy next.
+///
+/// ```
+/// # use hallpass_protocol::admin::{BackupPage, BackupPlace};
+/// /// The next page of the table, or the first of the one behind it.
+/// fn next(before: BackupPlace, page: &BackupPage) -> BackupPlace {
+///     match page.rows.last() {
+///         Some((key, _)) if !page.last => BackupPlace { after: Some(key.clone()), ..before },
+///         _ => BackupPlace { table: before.table + 1, after: None, ..before },
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupPlace {
     /// The state that is held.
@@ -91,6 +153,13 @@ pub struct BackupPlace {
 }
 
 /// Rows of one table, by key.
+///
+/// ```
+/// # use hallpass_protocol::admin::BackupPage;
+/// fn bytes(page: &BackupPage) -> usize {
+///     page.rows.iter().map(|(key, value)| key.len() + value.len()).sum()
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupPage {
     /// Keys and values as they are stored.

@@ -9,6 +9,16 @@ use crate::secret::Password;
 use crate::time::Millis;
 
 /// A user to add.
+///
+/// ```
+/// # use hallpass_protocol::{admin::AddUser, secret::Password};
+/// let alice = AddUser {
+///     name: "alice".into(),
+///     password: Some(Password::new("correct horse battery staple".into())),
+///     roles: vec!["editor".into()],
+/// };
+/// let bob = AddUser { name: "bob".into(), password: None, roles: Vec::new() }; // and a code, for the first login
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AddUser {
     /// The name to log in with.
@@ -20,6 +30,13 @@ pub struct AddUser {
 }
 
 /// A user of another program or daemon, to be added with the password they have there.
+///
+/// ```
+/// # use hallpass_protocol::{admin::ImportUser, secret::Password};
+/// let hash = "pbkdf2_sha256$1000000$salt$yy2c1s2ZNBSxCBuqsQfEbDMUMBlqZ1iEYaXeGYvXE8k=";
+/// let alice = ImportUser { name: "alice".into(), hash: Some(Password::new(hash.into())), ..ImportUser::default() };
+/// let first = ImportUser { check_only: true, ..alice.clone() };
+/// ```
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ImportUser {
     /// The name to log in with.
@@ -39,6 +56,14 @@ pub struct ImportUser {
 }
 
 /// What became of a user to import.
+///
+/// ```
+/// # use hallpass_protocol::admin::ImportReport;
+/// fn line(report: &ImportReport) -> String {
+///     let name = report.user.as_ref().map_or("could be added", |user| user.name.as_str());
+///     format!("{name}, with a password in the format {}", report.format)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportReport {
     /// The user that was added; none where that was only looked at.
@@ -48,6 +73,13 @@ pub struct ImportReport {
 }
 
 /// A user as an administrator sees them.
+///
+/// ```
+/// # use hallpass_protocol::admin::UserInfo;
+/// fn can_log_in(user: &UserInfo) -> bool {
+///     user.has_password && !user.disabled
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserInfo {
     /// The user, for ever.
@@ -67,6 +99,13 @@ pub struct UserInfo {
 }
 
 /// One page of users, by name.
+///
+/// ```
+/// # use hallpass_protocol::admin::UserPage;
+/// fn disabled(page: &UserPage) -> Vec<&str> {
+///     page.users.iter().filter(|user| user.disabled).map(|user| user.name.as_str()).collect()
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserPage {
     /// The users.

@@ -8,6 +8,13 @@ use crate::secret::{AttemptId, Token};
 use crate::time::Millis;
 
 /// A request to exchange a refresh token.
+///
+/// ```
+/// # use hallpass_protocol::{auth::{Context, Refresh}, secret::{AttemptId, Token}};
+/// fn refresh(token: Token, attempt: AttemptId, context: Context) -> Refresh {
+///     Refresh { token, attempt: Some(attempt), audience: None, context }
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Refresh {
     /// The refresh token.
@@ -21,6 +28,17 @@ pub struct Refresh {
 }
 
 /// Which sessions of the calling app to end.
+///
+/// ```
+/// # use hallpass_protocol::{auth::{Identity, Revoke}, secret::Token};
+/// fn log_out(session_token: Token) -> Revoke {
+///     Revoke::Token(session_token)
+/// }
+///
+/// fn log_out_elsewhere(identity: &Identity) -> Revoke {
+///     Revoke::User { user: identity.user_id, except: Some(identity.session_id) }
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Revoke {
     /// The one this token belongs to, whatever its kind.
@@ -44,6 +62,16 @@ pub enum Revoke {
 }
 
 /// What a revocation did.
+///
+/// ```
+/// # use hallpass_protocol::auth::Revoked;
+/// fn told(revoked: Revoked) -> String {
+///     match revoked.sessions {
+///         0 => "you were logged out already".into(),
+///         sessions => format!("logged out on {sessions} devices"),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Revoked {
@@ -53,6 +81,17 @@ pub struct Revoked {
 }
 
 /// A request to list sessions.
+///
+/// ```
+/// # use hallpass_protocol::auth::{Identity, ListSessions, SessionPage};
+/// fn first(identity: &Identity) -> ListSessions {
+///     ListSessions { user: identity.user_id, after: None }
+/// }
+///
+/// fn next(before: &ListSessions, page: &SessionPage) -> Option<ListSessions> {
+///     Some(ListSessions { after: Some(page.next?), ..before.clone() })
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListSessions {
     /// Whose.
@@ -62,6 +101,13 @@ pub struct ListSessions {
 }
 
 /// One page of sessions, oldest first.
+///
+/// ```
+/// # use hallpass_protocol::{auth::SessionPage, id::SessionId};
+/// fn others(page: &SessionPage, own: SessionId) -> impl Iterator<Item = SessionId> {
+///     page.sessions.iter().map(|session| session.session_id).filter(move |id| *id != own)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct SessionPage {
@@ -72,6 +118,15 @@ pub struct SessionPage {
 }
 
 /// A living session as its owner or an administrator sees it. The identifier opens nothing.
+///
+/// ```
+/// # use hallpass_protocol::{auth::SessionInfo, time::Millis};
+/// fn line(session: &SessionInfo, now: Millis) -> String {
+///     let device = session.context.device_label.as_deref().or(session.context.user_agent.as_deref());
+///     let minutes = now.since(session.last_seen).as_secs() / 60;
+///     format!("{}, used {minutes} minutes ago", device.unwrap_or("some device"))
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct SessionInfo {

@@ -9,6 +9,15 @@ use crate::secret::{Password, Token};
 use crate::time::Millis;
 
 /// The two kinds of session.
+///
+/// ```
+/// # use hallpass_protocol::auth::SessionKind;
+/// fn kind_for(user_agent: Option<&str>) -> SessionKind {
+///     let is_browser = user_agent.is_some_and(|agent| agent.starts_with("Mozilla/"));
+///     if is_browser { SessionKind::Cookie } else { SessionKind::Token }
+/// }
+/// assert_eq!(kind_for(Some("Mozilla/5.0")).as_str(), "cookie");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionKind {
@@ -30,6 +39,20 @@ impl SessionKind {
 }
 
 /// What an app says about where a request came from. Recorded as the app's word, never trusted as proof.
+///
+/// The address is what failed logins are counted by: of IPv6 its network of 64 bits. Where an app tells none, all its users come from one place, and
+/// anybody's wrong guesses at a name make its owner wait.
+///
+/// ```
+/// # use hallpass_protocol::auth::Context;
+/// let context = Context {
+///     ip: Some("192.0.2.7".parse()?),
+///     user_agent: Some("Mozilla/5.0 (X11; Linux x86_64)".into()),
+///     device_label: Some("Firefox on Linux".into()),
+///     ..Context::default()
+/// };
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
     /// The address the request came from.
@@ -43,6 +66,13 @@ pub struct Context {
 }
 
 /// A request to log in.
+///
+/// ```
+/// # use hallpass_protocol::{auth::{Context, Login, SessionKind}, secret::{Password, Token}};
+/// fn login(name: String, password: Password, device_cookie: Option<Token>, context: Context) -> Login {
+///     Login { name, password, kind: SessionKind::Cookie, audience: None, device_token: device_cookie, context }
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Login {
     /// The user's name.
@@ -60,6 +90,14 @@ pub struct Login {
 }
 
 /// A request to open a session for a user whom the app has authenticated itself, by a passkey or another provider.
+///
+/// ```
+/// # use hallpass_protocol::{auth::{Context, OpenSession, SessionKind, UserRef}, id::UserId};
+/// fn by_passkey(user: UserId, context: Context) -> OpenSession {
+///     let amr = vec!["hwk".into(), "user".into()]; // a key in hardware, and the user was there
+///     OpenSession { user: UserRef::Id(user), kind: SessionKind::Cookie, audience: None, amr, context }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenSession {
     /// The user.
@@ -75,6 +113,13 @@ pub struct OpenSession {
 }
 
 /// A user, by either of their names.
+///
+/// ```
+/// # use hallpass_protocol::auth::UserRef;
+/// let by_name = UserRef::Name("alice".into());
+/// let for_ever = UserRef::Id("01J9ZQ3M8Y2V4X6T8S0R1P5N7K".parse()?);
+/// # Ok::<(), hallpass_protocol::id::BadId>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UserRef {
     /// By what never changes.
@@ -84,6 +129,13 @@ pub enum UserRef {
 }
 
 /// A request to prove a session's user again.
+///
+/// ```
+/// # use hallpass_protocol::{auth::{Context, Reauthenticate}, secret::{Password, Token}};
+/// fn proof(session_token: Token, typed: String, context: Context) -> Reauthenticate {
+///     Reauthenticate { token: session_token, password: Password::new(typed), audience: None, context }
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Reauthenticate {
     /// The session token or an access token of the session.
@@ -97,6 +149,14 @@ pub struct Reauthenticate {
 }
 
 /// A request to change the password of a session's user.
+///
+/// ```
+/// # use hallpass_protocol::{auth::{ChangePassword, Context, Reauthenticate}, secret::{Password, Token}};
+/// fn change(session_token: Token, old: Password, new_password: Password, context: Context) -> ChangePassword {
+///     let proof = Reauthenticate { token: session_token, password: old, audience: None, context };
+///     ChangePassword { proof, new_password }
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChangePassword {
     /// The proof that it is the user who asks.
@@ -105,7 +165,15 @@ pub struct ChangePassword {
     pub new_password: Password,
 }
 
-/// A request to set a password with a code.
+/// A request to set a password with a code, which an administrator gets from `hallpass user code NAME`.
+///
+/// ```
+/// # use hallpass_protocol::{auth::{Context, RedeemCode, SessionKind}, secret::{Password, Token}};
+/// fn redeem(name: String, typed: String, new_password: Password, context: Context) -> RedeemCode {
+///     let code = Token::new(typed.trim().into());
+///     RedeemCode { name, code, new_password, kind: SessionKind::Cookie, audience: None, context }
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RedeemCode {
     /// The user's name.
@@ -123,6 +191,14 @@ pub struct RedeemCode {
 }
 
 /// A token that says which app its bearer is.
+///
+/// ```
+/// # use hallpass_protocol::{auth::ServiceToken, time::Millis};
+/// # use std::time::Duration;
+/// fn is_worth_sending(service: &ServiceToken, now: Millis) -> bool {
+///     service.expires.since(now) > Duration::from_secs(30)
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct ServiceToken {
@@ -133,6 +209,15 @@ pub struct ServiceToken {
 }
 
 /// What a login or a refresh gives.
+///
+/// ```
+/// # use hallpass_protocol::{auth::{Grant, GrantedTokens}, time::Millis};
+/// fn cookie(grant: &Grant, now: Millis) -> Option<String> {
+///     let GrantedTokens::Cookie { session_token } = &grant.tokens else { return None };
+///     let (text, age) = (session_token.expose(), grant.absolute_deadline.since(now).as_secs());
+///     Some(format!("__Host-shop-session={text}; Max-Age={age}; Path=/; Secure; HttpOnly; SameSite=Lax"))
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Grant {
@@ -146,11 +231,21 @@ pub struct Grant {
     pub idle_deadline: Millis,
     /// When the session ends in any case.
     pub absolute_deadline: Millis,
-    /// Proves this device at the next login; given by a login, not by a refresh.
+    /// Proves this device at the next login; given with every session that is opened, not by a refresh.
     pub device_token: Option<Token>,
 }
 
 /// The tokens of a grant, by the kind of session.
+///
+/// ```
+/// # use hallpass_protocol::{auth::GrantedTokens, secret::Token};
+/// fn shown_to_the_daemon(tokens: &GrantedTokens) -> &Token {
+///     match tokens {
+///         GrantedTokens::Cookie { session_token } => session_token,
+///         GrantedTokens::Token { access_token, .. } => access_token,
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum GrantedTokens {
     /// For a cookie session.
