@@ -29,6 +29,23 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 const DEVICE_AGE: Duration = Duration::from_hours(400 * 24);
 
 /// Who a request comes from, verified for this request. It is a [`Bearer`].
+///
+/// With `axum` a handler takes it as an argument: nobody gets in without. `Option<Identity>` lets everybody in.
+///
+/// ```
+/// use hallpass_client::web::Identity;
+///
+/// async fn me(who: Identity) -> String {
+///     format!("{} with {:?}", who.user_id(), who.roles())
+/// }
+///
+/// async fn home(who: Option<Identity>) -> &'static str {
+///     if who.is_some() { "welcome back" } else { "welcome" }
+/// }
+/// # let _: axum::Router = axum::Router::new()
+/// #     .route("/me", axum::routing::get(me))
+/// #     .route("/", axum::routing::get(home));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Identity(Verdict);
 
@@ -49,6 +66,17 @@ impl Identity {
 /// One request, with who it comes from and what can be done about that.
 ///
 /// What it does to cookies is in the answer that the layer sends: a handler returns whatever it likes.
+///
+/// With `axum` a handler takes it as an argument; otherwise it lies in the request's extensions.
+///
+/// ```
+/// use hallpass_client::web::{Denied, Visit};
+///
+/// async fn log_out(visit: Visit) -> Result<&'static str, Denied> {
+///     visit.log_out().await?;
+///     Ok("bye")
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Visit(Arc<Inner>);
 
@@ -92,6 +120,15 @@ impl Visit {
 
     /// Who it comes from; nobody, if it shows nothing or what it shows is over.
     ///
+    /// ```
+    /// use hallpass_client::web::{Denied, Visit};
+    ///
+    /// fn greeting(visit: &Visit) -> Result<String, Denied> {
+    ///     let name = visit.identity()?.and_then(|who| who.name());
+    ///     Ok(format!("hello, {}", name.unwrap_or("stranger")))
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// The daemon could not be asked: it is not known whether somebody is logged in.
     pub fn identity(&self) -> Result<Option<&Identity>, Denied> {
@@ -103,6 +140,15 @@ impl Visit {
     }
 
     /// Who it comes from.
+    ///
+    /// ```
+    /// use hallpass_client::UserId;
+    /// use hallpass_client::web::{Denied, Visit};
+    ///
+    /// fn owner(visit: &Visit) -> Result<UserId, Denied> {
+    ///     Ok(visit.signed_in()?.user_id())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// Nobody is logged in, or that is not known.
@@ -116,6 +162,17 @@ impl Visit {
 
     /// Who it comes from, if they meet these needs: roles, a recent proof, a level.
     ///
+    /// ```
+    /// use hallpass_client::Needs;
+    /// use hallpass_client::web::{Denied, Visit};
+    ///
+    /// async fn delete(visit: &Visit, project: &str) -> Result<String, Denied> {
+    ///     let needs = Needs { roles: vec![format!("owner-{project}")], max_auth_age: Some(300), ..Needs::default() };
+    ///     let owner = visit.require(&needs).await?;
+    ///     Ok(format!("{} may delete {project}", owner.user_id()))
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// As for [`Visit::signed_in`], and what is not met.
     pub async fn require(&self, needs: &Needs) -> Result<Identity, Denied> {
@@ -127,6 +184,15 @@ impl Visit {
     }
 
     /// A CSRF token for a form or a script of this page: the field `csrf`, or the header `x-csrf-token`.
+    ///
+    /// ```
+    /// use hallpass_client::web::{Denied, Visit};
+    ///
+    /// /// Read by the page's script, which sends it as `x-csrf-token`.
+    /// fn head(visit: &Visit) -> Result<String, Denied> {
+    ///     Ok(format!(r#"<meta name="csrf" content="{}">"#, visit.csrf()?))
+    /// }
+    /// ```
     ///
     /// # Errors
     /// The system has no random bits to give.
@@ -140,6 +206,14 @@ impl Visit {
     }
 
     /// The hidden field with such a token, for a form of this page.
+    ///
+    /// ```
+    /// use hallpass_client::web::{Denied, Visit};
+    ///
+    /// fn form(visit: &Visit) -> Result<String, Denied> {
+    ///     Ok(format!(r#"<form method="post" action="/logout">{}<button>Log out</button></form>"#, visit.csrf_field()?))
+    /// }
+    /// ```
     ///
     /// # Errors
     /// As for [`Visit::csrf`].

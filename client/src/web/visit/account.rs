@@ -14,6 +14,15 @@ use crate::error::Error;
 impl Visit {
     /// Logs a user in by their password. The answer sets their cookies; a session that was there before ends.
     ///
+    /// ```
+    /// use hallpass_client::web::{Credentials, Denied, Visit};
+    ///
+    /// async fn log_in(visit: &Visit, form: Credentials) -> Result<String, Denied> {
+    ///     let grant = visit.log_in(form.name, form.password).await?;
+    ///     Ok(format!("welcome, {}", grant.user_id))
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// Name or password is wrong, or logging in must wait: see [`Error::retry_after`].
     pub async fn log_in(&self, name: impl Into<String>, password: Password) -> Result<Grant, Error> {
@@ -33,6 +42,16 @@ impl Visit {
 
     /// Logs a user in whom the app has authenticated itself, by a passkey or another provider. Needs the right `vouch`.
     ///
+    /// ```
+    /// use hallpass_client::web::{Denied, Visit};
+    /// use hallpass_client::{UserId, UserRef};
+    ///
+    /// async fn after_the_passkey(visit: &Visit, user: UserId) -> Result<(), Denied> {
+    ///     visit.vouch_for(UserRef::Id(user), vec!["hwk".into()]).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// As for [`Client::open_session`](crate::Client::open_session).
     pub async fn vouch_for(&self, user: UserRef, amr: Vec<String>) -> Result<Grant, Error> {
@@ -45,6 +64,16 @@ impl Visit {
     }
 
     /// Sets a password with a code that an administrator handed out, and logs its user in.
+    ///
+    /// ```
+    /// use hallpass_client::web::{Denied, Visit};
+    /// use hallpass_client::{Password, Token};
+    ///
+    /// async fn first_login(visit: &Visit, name: &str, code: Token, chosen: Password) -> Result<(), Denied> {
+    ///     visit.redeem(name, code, chosen).await?;
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// As for [`Client::redeem_code`](crate::Client::redeem_code).
@@ -70,6 +99,16 @@ impl Visit {
 
     /// Logs out: this session ends everywhere, and the answer takes its cookies away. Nothing happens where nobody is logged in.
     ///
+    /// ```
+    /// use hallpass_client::Error;
+    /// use hallpass_client::web::Visit;
+    ///
+    /// async fn log_out(visit: Visit) -> Result<&'static str, Error> {
+    ///     visit.log_out().await?;
+    ///     Ok("logged out")
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// The session could not be ended, so it is not: the cookies stay, and the user is told.
     pub async fn log_out(&self) -> Result<(), Error> {
@@ -82,6 +121,16 @@ impl Visit {
 
     /// Ends every session that the user has with this app, on whatever device.
     ///
+    /// ```
+    /// use hallpass_client::Error;
+    /// use hallpass_client::web::Visit;
+    ///
+    /// async fn my_laptop_is_gone(visit: Visit) -> Result<&'static str, Error> {
+    ///     visit.log_out_everywhere().await?;
+    ///     Ok("logged out on every device, this one included")
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// As for [`Visit::log_out`], or nobody is logged in.
     pub async fn log_out_everywhere(&self) -> Result<(), Error> {
@@ -92,6 +141,17 @@ impl Visit {
     }
 
     /// The sessions that the user has with this app, oldest first.
+    ///
+    /// ```
+    /// use hallpass_client::Error;
+    /// use hallpass_client::web::Visit;
+    ///
+    /// async fn devices(visit: &Visit) -> Result<Vec<String>, Error> {
+    ///     let sessions = visit.sessions().await?;
+    ///     let agent = |session: hallpass_client::SessionInfo| session.context.user_agent;
+    ///     Ok(sessions.into_iter().filter_map(agent).collect())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// Nobody is logged in, or the daemon cannot be asked.
@@ -110,6 +170,16 @@ impl Visit {
 
     /// Ends one of the user's own sessions, such as one on a device that was lost.
     ///
+    /// ```
+    /// use hallpass_client::web::{Denied, Visit};
+    /// use hallpass_client::SessionId;
+    ///
+    /// /// The identifier comes from the page's form, so from anybody: it is looked up among the user's own.
+    /// async fn log_out_device(visit: &Visit, session: SessionId) -> Result<(), Denied> {
+    ///     Ok(visit.end_session(session).await?)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// It is not one of theirs: [`ErrorCode::NotFound`], whoever else's it may be.
     pub async fn end_session(&self, session: SessionId) -> Result<(), Error> {
@@ -124,7 +194,27 @@ impl Visit {
         Ok(())
     }
 
-    /// Proves the user's password again, for what needs a recent proof or a higher level. The answer sets the cookies of the session that has it.
+    /// Proves the user's password again, for what needs a recent proof or a higher level. The answer sets the cookies of the session that has it:
+    /// level 2, for 15 minutes unless `lifetimes.level` says otherwise.
+    ///
+    /// ```
+    /// use axum::Form;
+    /// use axum::response::Redirect;
+    /// use hallpass_client::web::{Next, Visit};
+    /// use hallpass_client::{Error, Password};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Proof {
+    ///     password: Password,
+    /// }
+    ///
+    /// /// What the form of the page does that `WebBuilder::proof_page` names.
+    /// async fn prove(visit: Visit, next: Next, Form(form): Form<Proof>) -> Result<Redirect, Error> {
+    ///     visit.prove_again(form.password).await?;
+    ///     Ok(next.redirect())
+    /// }
+    /// # let _: axum::Router = axum::Router::new().route("/prove", axum::routing::post(prove));
+    /// ```
     ///
     /// # Errors
     /// The password is wrong, or trying must wait.
@@ -135,6 +225,20 @@ impl Visit {
     }
 
     /// Changes the user's password. Their sessions end on every device; the answer sets the cookies of a new one here.
+    ///
+    /// ```
+    /// use hallpass_client::web::Visit;
+    /// use hallpass_client::{ErrorCode, Password};
+    ///
+    /// async fn change(visit: &Visit, old: Password, new: Password) -> String {
+    ///     match visit.change_password(old, new).await {
+    ///         Ok(_) => "changed".into(),
+    ///         // Such as that it is too short, or a common one.
+    ///         Err(error) if error.code() == ErrorCode::WeakPassword => error.to_string(),
+    ///         Err(error) => format!("not changed: {error}"),
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// The old password is wrong, or the new one breaks the policy: [`ErrorCode::WeakPassword`], with a sentence for the user.
