@@ -56,14 +56,32 @@ impl CsrfKey {
 
     /// The key for a visitor who has not logged in: the value of their `__Host-<app>-pre` cookie takes the session token's place.
     ///
-    /// The value must be random, at least 22 characters of base64url. With a shorter one, or with none, [`CsrfKey::token`] fails and
+    /// The value must be random, at least 22 characters of base64url, which is 128 bits. With a shorter one, or with none, [`CsrfKey::token`] fails and
     /// [`CsrfKey::check`] refuses everything.
+    ///
+    /// ```
+    /// use hallpass_client::CsrfKey;
+    ///
+    /// let csrf = CsrfKey::for_visitor("q83vASNFZ4mrze8BI0VniQ");
+    /// assert!(csrf.check(&csrf.token()?));
+    /// assert!(CsrfKey::for_visitor("").token().is_err());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn for_visitor(pre_cookie: &str) -> Self {
         Self { value: (pre_cookie.len() >= VISITOR_MIN).then(|| value(pre_cookie.as_bytes())) }
     }
 
     /// A token for one page: each call gives another text, and every one of them is good.
+    ///
+    /// ```
+    /// use hallpass_client::{CsrfKey, Token};
+    ///
+    /// let csrf = CsrfKey::for_session(&Token::new("hps_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into()));
+    /// let (one, two) = (csrf.token()?, csrf.token()?);
+    /// assert!(one != two && csrf.check(&one) && csrf.check(&two));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The system has no random bits to give, or the visitor's cookie is too short.

@@ -10,6 +10,21 @@ use hallpass_protocol::hello::{HelloError, Service, Status};
 use crate::unreachable::Unreachable;
 
 /// Why a call failed. Act on [`Error::class`]; the text is for people and says what to do.
+///
+/// ```
+/// use hallpass_client::{Error, ErrorClass};
+///
+/// fn act(error: &Error) -> String {
+///     match error.class() {
+///         ErrorClass::Retry => format!("ask again in {:?}", error.retry_after().unwrap_or_default()),
+///         ErrorClass::Refresh => "fetch an access token with the refresh token".into(),
+///         ErrorClass::Reauthenticate => "ask for the password again".into(),
+///         ErrorClass::Login => "clear the cookie and show the login".into(),
+///         ErrorClass::Forbidden | ErrorClass::Invalid => format!("tell the user: {error} ({})", error.code()),
+///     }
+/// }
+/// # assert_eq!(act(&Error::NoAnswer), "ask again in 0ns");
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -67,7 +82,7 @@ impl Error {
         }
     }
 
-    /// How long to wait before asking again is of any use, where the daemon has said so.
+    /// How long to wait before asking again is of any use, where the daemon has said so: to the millisecond.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

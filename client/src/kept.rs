@@ -21,12 +21,19 @@ const BEFORE_THE_END: Duration = Duration::from_secs(30);
 /// However many tasks ask at once, one exchange is made, and all of them get its outcome. It never goes back to an older token. A lost answer heals: the
 /// exchange is asked for again under the same attempt id, also after a restart of the program if [`KeptSession::to_keep`] was written down.
 ///
-/// ```no_run
-/// # async fn f(client: hallpass_client::Client, grant: hallpass_client::Grant) -> Result<(), hallpass_client::Error> {
-/// use hallpass_client::KeptSession;
+/// ```
+#[doc = include_str!("doc/client.txt")]
+#[doc = include_str!("doc/tokens.txt")]
+/// use hallpass_client::{KeptSession, Needs};
 ///
-/// let session = KeptSession::new(client, grant)?;
-/// let token = session.access_token().await?;
+/// let session = KeptSession::new(hallpass.clone(), grant)?;
+/// let token = session.access_token().await?; // before each request that is made with it
+/// # assert_eq!(hallpass.verify(token, Needs::default()).await?.name, "alice");
+///
+/// let kept = session.to_keep().await; // to disk: see `Kept`
+/// let session = KeptSession::resume(hallpass.clone(), kept);
+/// # let token = session.access_token().await?;
+/// # assert_eq!(hallpass.verify(token, Needs::default()).await?.name, "alice");
 /// # Ok(()) }
 /// ```
 pub struct KeptSession {
@@ -34,7 +41,26 @@ pub struct KeptSession {
     held: Mutex<Held>,
 }
 
-/// What a program writes down to go on with a session after a restart. Write it before and after each exchange, to a file that nobody else can read.
+/// What a program writes down to go on with a session after a restart.
+///
+/// Write it once the session is kept, and again after each call that can have exchanged its token, to a file that nobody else can read. Where the
+/// program ends in between, the older one leads on for ten minutes.
+///
+/// ```
+/// use hallpass_client::{AttemptId, Kept, Token};
+///
+/// fn written(kept: &Kept) -> String {
+///     format!("{} {:032x}", kept.refresh_token.expose(), u128::from_be_bytes(*kept.attempt.expose()))
+/// }
+///
+/// fn read(text: &str) -> Option<Kept> {
+///     let (token, attempt) = text.split_once(' ')?;
+///     let attempt = u128::from_str_radix(attempt, 16).ok()?.to_be_bytes();
+///     Some(Kept::new(Token::new(token.into()), AttemptId::from_bytes(attempt)))
+/// }
+/// # let text = format!("hpr_AAAA {}", "0123456789abcdef".repeat(2));
+/// # assert_eq!(written(&read(&text).unwrap()), text);
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Kept {
@@ -42,6 +68,14 @@ pub struct Kept {
     pub refresh_token: Token,
     /// What an exchange of it was or will be asked under.
     pub attempt: AttemptId,
+}
+
+impl Kept {
+    /// What was written down.
+    #[must_use]
+    pub fn new(refresh_token: Token, attempt: AttemptId) -> Self {
+        Self { refresh_token, attempt }
+    }
 }
 
 struct Held {
@@ -60,6 +94,16 @@ impl fmt::Debug for KeptSession {
 impl KeptSession {
     /// Keeps the session of a grant.
     ///
+    /// ```
+    #[doc = include_str!("doc/client.txt")]
+    #[doc = include_str!("doc/tokens.txt")]
+    /// use hallpass_client::KeptSession;
+    ///
+    /// let session = KeptSession::new(hallpass, grant)?; // of a login with the kind `Token`
+    /// # assert_eq!(session.access_token().await?.expose(), access_token.expose());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// The grant is of a cookie session, or the system has no random bits to give.
     pub fn new(client: Client, grant: Grant) -> Result<Self, Error> {
@@ -74,6 +118,20 @@ impl KeptSession {
 
     /// An access token that is good for another half a minute at least. Exchanges the refresh token if it has to.
     ///
+    /// ```
+    #[doc = include_str!("doc/client.txt")]
+    #[doc = include_str!("doc/tokens.txt")]
+    /// # let session = std::sync::Arc::new(hallpass_client::KeptSession::new(hallpass, grant)?);
+    /// // From as many tasks as there are:
+    /// let session = session.clone();
+    /// let job = tokio::spawn(async move {
+    ///     let token = session.access_token().await?;
+    ///     Ok::<String, hallpass_client::Error>(format!("Bearer {}", token.expose()))
+    /// });
+    /// # assert!(job.await??.starts_with("Bearer ey"));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As for [`Client::refresh`]. Only class [`Login`](crate::ErrorClass::Login) means that the session is over.
     pub async fn access_token(&self) -> Result<Token, Error> {
@@ -85,6 +143,17 @@ impl KeptSession {
     }
 
     /// The next access token, because this one was refused: the roles have changed, or the keys. Does nothing where somebody else has been quicker.
+    ///
+    /// ```
+    #[doc = include_str!("doc/client.txt")]
+    #[doc = include_str!("doc/tokens.txt")]
+    /// # let session = hallpass_client::KeptSession::new(hallpass, grant)?;
+    /// let token = session.access_token().await?;
+    /// # let answered_401 = true;
+    /// let token = if answered_401 { session.renew(&token).await? } else { token };
+    /// # assert_ne!(token.expose(), access_token.expose());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As for [`KeptSession::access_token`].

@@ -7,7 +7,20 @@ use std::sync::Arc;
 
 use hallpass_protocol::hello::Service;
 
-/// No daemon could be reached, so nothing was done.
+/// No daemon could be reached, so nothing was done. Its text names every place that was tried, and what to do.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use hallpass_client::{Client, Error};
+///
+/// if let Err(Error::Unreachable(unreachable)) = Client::connect("/nowhere/hallpass.sock").await {
+///     let places: Vec<_> = unreachable.places().iter().map(|place| place.path()).collect();
+///     println!("{unreachable}; looked at {places:?}");
+/// #   assert_eq!(places.len(), 1);
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Unreachable {
     service: Service,
@@ -15,6 +28,16 @@ pub struct Unreachable {
 }
 
 /// A socket on which no daemon could be reached.
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use hallpass_client::Place;
+///
+/// fn is_shut(place: &Place) -> bool {
+///     println!("{}: {}", place.path().display(), place.error());
+///     place.error().kind() == ErrorKind::PermissionDenied
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Place {
     path: PathBuf,

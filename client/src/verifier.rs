@@ -56,14 +56,22 @@ const FORKED: &str = "this process is a child of the one that made the verifier,
 /// # fn check(cookie: &str) -> Result<(), hallpass_client::Error> {
 /// use hallpass_client::{ErrorClass, Verifier};
 ///
-/// let verifier = Verifier::connect_default()?;
+/// let verifier = Verifier::connect_default()?; // once, when the app starts
 /// match verifier.verify(cookie) {
 ///     Ok(verdict) => println!("{} with {:?}", verdict.user_id(), verdict.roles()),
 ///     Err(error) if error.class() == ErrorClass::Login => println!("clear the cookie and log in: {error}"),
 ///     Err(error) => return Err(error),
 /// }
+///
+/// // For the app's own metrics:
+/// println!("{:?}, {} bytes, {:?}", verifier.asked(), verifier.cached_bytes(), verifier.board_fault());
 /// # Ok(()) }
 /// ```
+///
+/// # Which of its ways
+///
+/// [`Verifier::verify_with`] is the fastest and [`Verifier::verify`] the shortest; both wait while the daemon is asked. In async code use
+/// [`Verifier::verify_async`], which does not hold up the runtime. [`Verifier::try_verify`] never asks and never waits.
 ///
 /// # When the daemon does not answer
 ///
@@ -87,13 +95,30 @@ impl fmt::Debug for Verifier {
 impl Verifier {
     /// A verifier that asks the daemon behind this socket. Waits until the daemon has answered.
     ///
+    /// ```no_run
+    /// # fn f() -> Result<(), hallpass_client::Error> {
+    /// use hallpass_client::Verifier;
+    ///
+    /// let verifier = Verifier::connect("/run/hallpass/hallpass.sock")?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As for [`Client::connect`](crate::Client::connect).
     pub fn connect(path: impl Into<PathBuf>) -> Result<Self, Error> {
         VerifierBuilder::default().connect(path)
     }
 
-    /// A verifier that asks the daemon where it is by default, as [`Client::connect_default`](crate::Client::connect_default) finds it.
+    /// A verifier that asks the daemon where it is by default, as [`Client::connect_default`](crate::Client::connect_default) finds it. Waits until
+    /// it has answered: in async code, on a thread that may block.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+    /// use hallpass_client::Verifier;
+    ///
+    /// let verifier = tokio::task::spawn_blocking(Verifier::connect_default).await??;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As there.
@@ -101,12 +126,34 @@ impl Verifier {
         VerifierBuilder::default().connect_default()
     }
 
-    /// A verifier that is set up otherwise than usual.
+    /// A verifier that is set up otherwise than usual: see [`VerifierBuilder`].
+    ///
+    /// ```no_run
+    /// # fn f() -> Result<(), hallpass_client::Error> {
+    /// use hallpass_client::Verifier;
+    ///
+    /// let verifier = Verifier::builder().entries(100_000).connect_default()?;
+    /// # Ok(()) }
+    /// ```
     pub fn builder() -> VerifierBuilder {
         VerifierBuilder::default()
     }
 
     /// Verifies a session or access token. Blocks while the daemon is asked; see [`Verifier::verify_async`] for where that may not be.
+    ///
+    /// ```
+    #[doc = include_str!("doc/blocking.txt")]
+    #[doc = include_str!("doc/blocking_session.txt")]
+    #[doc = include_str!("doc/verifier.txt")]
+    /// use hallpass_client::{ErrorClass, Revoke};
+    ///
+    /// assert_eq!(verifier.verify(cookie)?.name(), Some("alice"));
+    /// # let client = hallpass;
+    /// // Somebody logs her out, from whatever process of the host:
+    /// client.revoke(Revoke::User { user: grant.user_id, except: None })?;
+    /// assert_eq!(verifier.verify(cookie).unwrap_err().class(), ErrorClass::Login);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// What the daemon says or would say, or that it cannot be reached. Act on [`Error::class`].
@@ -116,6 +163,18 @@ impl Verifier {
 
     /// The same, for somebody who must meet these needs.
     ///
+    /// ```
+    #[doc = include_str!("doc/blocking.txt")]
+    #[doc = include_str!("doc/blocking_session.txt")]
+    #[doc = include_str!("doc/verifier.txt")]
+    /// use hallpass_client::{ErrorClass, Needs};
+    ///
+    /// let admins = Needs { roles: vec!["admin".into()], ..Needs::default() };
+    /// let refused = verifier.verify_for(cookie, &admins).unwrap_err();
+    /// assert_eq!(refused.class(), ErrorClass::Forbidden); // the session goes on
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As for [`Verifier::verify`]; what is not met is told in the daemon's words.
     pub fn verify_for(&self, token: &str, needs: &Needs) -> Result<Verdict, Error> {
@@ -124,6 +183,18 @@ impl Verifier {
 
     /// The same, saying where the request came from: where sessions are bound to devices, another device is asked to prove the user again, and once a
     /// minute the daemon is told of the session's use from there.
+    ///
+    /// ```
+    #[doc = include_str!("doc/blocking.txt")]
+    #[doc = include_str!("doc/blocking_session.txt")]
+    #[doc = include_str!("doc/verifier.txt")]
+    /// use hallpass_client::{Context, Needs};
+    ///
+    /// let context = Context { device_fingerprint: Some("installation 7f3a".into()), ..Context::default() };
+    /// let verdict = verifier.verify_from(cookie, &Needs::default(), Some(&context))?;
+    /// # assert_eq!(verdict.name(), Some("alice"));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As for [`Verifier::verify_for`].
@@ -180,6 +251,17 @@ impl Verifier {
 
     /// The same on any runtime, without blocking.
     ///
+    /// ```
+    #[doc = include_str!("doc/client.txt")]
+    #[doc = include_str!("doc/session.txt")]
+    /// # let verifier = hallpass_client::Verifier::connect(daemon.socket())?;
+    /// use hallpass_client::Needs;
+    ///
+    /// let verdict = verifier.verify_async(session_token.expose(), &Needs::default(), None).await?;
+    /// assert!(verdict.has_role("editor"));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As for [`Verifier::verify_for`].
     pub async fn verify_async(
@@ -198,6 +280,19 @@ impl Verifier {
     }
 
     /// What can be told of a token without asking anybody; nothing, if the daemon must be asked.
+    ///
+    /// ```
+    #[doc = include_str!("doc/blocking.txt")]
+    #[doc = include_str!("doc/blocking_session.txt")]
+    #[doc = include_str!("doc/verifier.txt")]
+    /// use hallpass_client::{Needs, Way};
+    ///
+    /// assert!(verifier.try_verify(cookie, &Needs::default(), None).is_none(), "it was never seen");
+    /// verifier.verify(cookie)?;
+    /// let known = verifier.try_verify(cookie, &Needs::default(), None);
+    /// assert_eq!(known.transpose()?.map(|verdict| verdict.way()), Some(Way::Memory));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn try_verify(
         &self,

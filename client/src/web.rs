@@ -42,21 +42,43 @@
 //! # Cookies
 //!
 //! A login sets `__Host-<app>-session`, `HttpOnly`, `Secure`, `SameSite=Lax`, for every path, until the session's end; what clears it is made from the same
-//! value. The name carries the app, because browsers give cookies to every port of a host. Only an error that says that the session is over (class
-//! [`Login`](crate::ErrorClass::Login)) clears it: a daemon that is being restarted logs nobody out. `__Host-<app>-device` makes the device known at the next
-//! login, so that nobody else's wrong guesses keep its user out. What a user is shown is not kept by the browser (`Cache-Control: no-store`, unless the
-//! handler says otherwise), and a logout has it forget the pages that it keeps for its back button (`Clear-Site-Data`), so that shows nothing afterwards.
+//! value. With the prefix `__Host-` a browser takes a cookie from this very host alone, and only over TLS (RFC 6265bis, section 4.1.3); the name
+//! carries the app, because browsers give cookies to every port of a host. Only an error that says that the session is over (class
+//! [`Login`](crate::ErrorClass::Login)) clears it: a daemon that is being restarted logs nobody out. `__Host-<app>-device`, for 400 days, makes the
+//! device known at the next login, so that nobody else's wrong guesses keep its user out, and `__Host-<app>-pre` is what a visitor's CSRF tokens
+//! belong to before there is a session. With [`WebBuilder::with_tokens`] `-access` and `-refresh` take the place of `-session`. What a user is shown
+//! is not kept by the browser (`Cache-Control: no-store`, unless the handler says otherwise), and a logout has it forget the pages that it keeps for
+//! its back button (`Clear-Site-Data`), so that shows nothing afterwards.
 //!
 //! # CSRF
 //!
-//! A request that may change something and does not show a token in `Authorization` has to come from the app's own origin, by its `Sec-Fetch-Site` or
-//! `Origin`, and has to carry a text from [`Visit::csrf`] in the field `csrf` of a form or in the header `x-csrf-token`. Logging in is such a request
-//! too. Forms are looked into up to 64 KiB; multipart forms and scripts use the header.
+//! A request that may change something (any but `GET`, `HEAD`, `OPTIONS` and `TRACE`: RFC 9110, section 9.2.1) and does not show a token in
+//! `Authorization` has to come from the app's own origin, by its `Sec-Fetch-Site` or `Origin`, and has to carry a text from [`Visit::csrf`] in the
+//! field `csrf` of a form or in the header `x-csrf-token`. Where neither header says where it comes from, as from what is no browser, the text alone
+//! decides. Logging in is such a request too. Forms are looked into up to 64 KiB; multipart forms and scripts use the header.
+//!
+//! # Addresses
+//!
+//! Failed logins are counted by the address that they come from, and where the app knows none all of its users are one place: anybody's wrong guesses
+//! at a name make its owner wait, but on a device that is known. With axum, serve the app by `into_make_service_with_connect_info::<SocketAddr>()`;
+//! with another server put a [`PeerAddress`] into each request; behind a proxy, which is the only peer then, see [`WebBuilder::trusted_proxies`].
+//!
+//! ```no_run
+//! # #[cfg(feature = "axum")]
+//! # async fn serve(app: axum::Router) -> std::io::Result<()> {
+//! use std::net::SocketAddr;
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//! axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await
+//! # }
+//! ```
 //!
 //! # Errors
 //!
-//! [`Denied`] and [`Error`](crate::Error) are answers: 401 with a challenge where logging in or another proof would help, 403 where it would not, 429 and 503 with
-//! `Retry-After` where waiting would. Where the daemon cannot be asked, nobody is shown as logged out: the answer is 503.
+//! [`Denied`] and [`Error`](crate::Error) are answers: 401 with a challenge (RFC 6750, RFC 9470) where logging in or another proof would help, 403
+//! where it would not, 429 and 503 with `Retry-After` where waiting would, and 400, 404, 409, 413 or 422 for what is wrong as it stands. A browser
+//! that asks for a page is sent to [`WebBuilder::login_page`] or [`WebBuilder::proof_page`] instead, where those are set and would help. Where the
+//! daemon cannot be asked, nobody is shown as logged out: the answer is 503.
 //!
 //! # CORS
 //!

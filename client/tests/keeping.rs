@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hallpass_client::blocking;
 use hallpass_client::{
-    Client, Context, ErrorClass, Grant, GrantedTokens, KeptSession, ListSessions, Login, Needs, Password,
-    Revoke, SessionKind,
+    AttemptId, Client, Context, ErrorClass, Grant, GrantedTokens, Kept, KeptSession, ListSessions, Login,
+    Needs, Password, Revoke, SessionKind, Token,
 };
 use hallpassd::testing::TestDaemon;
 
@@ -83,14 +83,17 @@ async fn b4_a_session_that_was_written_down_goes_on_after_a_lost_answer() {
     let client = Client::connect(daemon.socket()).await.unwrap();
     let grant = client.login(login(SessionKind::Token)).await.unwrap();
     let session = KeptSession::new(client.clone(), grant.clone()).unwrap();
-    let written_down = session.to_keep().await;
+    let kept = session.to_keep().await;
+    let written_down = (kept.refresh_token.expose().to_owned(), *kept.attempt.expose());
     // It is exchanged, and the program ends before it has written down what came of that.
     let first = session.access_token().await.unwrap();
     session.renew(&first).await.unwrap();
     drop(session);
     // Later than the window in which a retry needs no attempt id.
     daemon.advance(Duration::from_mins(5));
-    let session = KeptSession::resume(client.clone(), written_down);
+    let (token, attempt) = written_down;
+    let kept = Kept::new(Token::new(token), AttemptId::from_bytes(attempt));
+    let session = KeptSession::resume(client.clone(), kept);
     let token = session.access_token().await.unwrap();
     assert!(client.verify(token, Needs::default()).await.is_ok());
     assert_eq!(refreshes(&client, &grant).await, 1, "it was the same exchange");

@@ -8,6 +8,17 @@ use serde::{Deserialize, Serialize};
 use crate::limits::MESSAGE_BYTES;
 
 /// What an app does about a refusal.
+///
+/// ```
+/// # use hallpass_protocol::error::{ErrorClass, ErrorCode};
+/// fn clears_the_cookie(code: ErrorCode) -> bool {
+///     code.class() == ErrorClass::Login
+/// }
+/// assert!(clears_the_cookie(ErrorCode::Revoked));
+/// // A daemon that is being restarted logs nobody out.
+/// assert!(!clears_the_cookie(ErrorCode::Unavailable));
+/// assert_eq!(ErrorClass::Login.as_str(), "login");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorClass {
@@ -43,6 +54,13 @@ impl ErrorClass {
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $variant:ident = $text:literal, $class:ident, $message:literal;)*) => {
         /// The stable code of a refusal. New ones are only ever added at the end: the position is what crosses the wire.
+        ///
+        /// ```
+        /// # use hallpass_protocol::error::{ErrorClass, ErrorCode};
+        /// let code = ErrorCode::RoleMissing;
+        /// assert_eq!((code.as_str(), code.class()), ("role_missing", ErrorClass::Forbidden));
+        /// assert_eq!(code.message(), "the user does not have a role that this needs");
+        /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum ErrorCode {
@@ -131,6 +149,16 @@ impl fmt::Display for ErrorCode {
 }
 
 /// A call that was refused: the code, a sentence for a person, and how long to wait where waiting helps.
+///
+/// ```
+/// # use hallpass_protocol::error::{ErrorClass, ErrorCode, Refusal};
+/// # use std::time::Duration;
+/// // As the daemon would say it, for a test of what an app does then:
+/// let refusal = Refusal::new(ErrorCode::RateLimited).after(Duration::from_secs(2));
+/// assert_eq!((refusal.class(), refusal.retry_after_ms), (ErrorClass::Retry, Some(2000)));
+/// let refusal = Refusal::because(ErrorCode::WeakPassword, "the password is a common one");
+/// assert_eq!(refusal.to_string(), "the password is a common one");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 #[cfg_attr(not(feature = "daemon"), non_exhaustive)]

@@ -9,6 +9,11 @@ use ulid::Ulid;
 use crate::time::Millis;
 
 /// The text is not an identifier: 26 characters of Crockford base32 are wanted.
+///
+/// ```
+/// # use hallpass_protocol::id::{BadId, UserId};
+/// assert_eq!("01j9zq3m8y2v4x6t8s0r1p5n7k".parse::<UserId>(), Err(BadId)); // small letters
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an identifier: 26 letters and digits are wanted, as printed when it was made")]
 pub struct BadId;
@@ -102,10 +107,32 @@ macro_rules! identifier {
 
 identifier! {
     /// A user, for ever: never reused, and the `sub` of every token.
+    ///
+    /// ```
+    /// # use hallpass_protocol::{id::UserId, time::Millis};
+    /// let user: UserId = "01J9ZQ3M8Y2V4X6T8S0R1P5N7K".parse()?;
+    /// assert_eq!(user.to_string(), "01J9ZQ3M8Y2V4X6T8S0R1P5N7K");
+    /// // As a key in a table of the app's own: 16 bytes, which sort by when the user was added.
+    /// assert_eq!(UserId::from_bytes(*user.as_bytes()), user);
+    /// println!("added {} s after 1970", user.created().as_secs());
+    /// // For a test of an app, which needs no daemon to have a user:
+    /// let user = UserId::new(Millis::from_u64(1_700_000_000_000), [0; 10]);
+    /// # Ok::<(), hallpass_protocol::id::BadId>(())
+    /// ```
     UserId
 }
 identifier! {
     /// A session, and with it its refresh family: the `sid` of every token.
+    ///
+    /// It opens nothing, so a page may show it, in the form that ends the session.
+    ///
+    /// ```
+    /// # use hallpass_protocol::id::SessionId;
+    /// fn button(session: SessionId) -> String {
+    ///     format!(r#"<button name="session" value="{session}">Log out that device</button>"#)
+    /// }
+    /// # assert!(button("01J9ZQ3M8Y2V4X6T8S0R1P5N7K".parse().unwrap()).contains("01J9ZQ3M8Y2V4X6T8S0R1P5N7K"));
+    /// ```
     SessionId
 }
 identifier! {

@@ -14,6 +14,16 @@ pub const OTHER_APPS: &str = "(others)";
 pub const BOUNDS_AT_MOST: usize = 36;
 
 /// What the daemon has counted since it started, and how things stand at this moment.
+///
+/// ```
+/// # use hallpass_protocol::metrics::Metrics;
+/// /// Sessions that are opened in a second, between two answers; none where the daemon was started again in between.
+/// fn rate(before: &Metrics, now: &Metrics) -> Option<f64> {
+///     let seconds = now.uptime_micros.checked_sub(before.uptime_micros)? as f64 / 1e6;
+///     let opened = now.sessions.opened.checked_sub(before.sessions.opened)? as f64;
+///     (before.started == now.started && seconds > 0.0).then(|| opened / seconds)
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// The daemon's version.

@@ -7,10 +7,25 @@ use std::str::FromStr;
 /// What a request is called in logs: 128 bits that are not all zero, written as 32 hexadecimal digits.
 ///
 /// It is the `trace-id` of the W3C's Trace Context, so an app that traces has one already. It says nothing of who asks, and nothing rests on it.
+///
+/// ```
+/// # use hallpass_protocol::request_id::RequestId;
+/// fn of(traceparent: &str) -> Option<RequestId> {
+///     traceparent.split('-').nth(1)?.parse().ok()
+/// }
+/// let id = of("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+/// assert_eq!(id, RequestId::new(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736));
+/// assert_eq!(id.map(|id| id.get() >> 96), Some(0x4bf9_2f35));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RequestId(NonZeroU128);
 
 /// The text is not the name of a request.
+///
+/// ```
+/// # use hallpass_protocol::request_id::{BadRequestId, RequestId};
+/// assert_eq!("4BF92F3577B34DA6A3CE929D0E0E4736".parse::<RequestId>(), Err(BadRequestId)); // capitals
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a request id: 32 hexadecimal digits in small letters are wanted, not all of them 0")]
 pub struct BadRequestId;

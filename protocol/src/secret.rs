@@ -36,10 +36,24 @@ macro_rules! secret_text {
 
 secret_text! {
     /// A password as somebody typed it.
+    ///
+    /// ```
+    /// # use hallpass_protocol::secret::Password;
+    /// let password = Password::new("correct horse battery staple".into());
+    /// assert_eq!(format!("{password:?}"), "Password(..)");
+    /// assert_eq!(password.expose().len(), 28);
+    /// ```
     Password
 }
 secret_text! {
     /// A session, refresh, device or access token.
+    ///
+    /// ```
+    /// # use hallpass_protocol::secret::Token;
+    /// let token = Token::new("hps_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into());
+    /// assert_eq!(format!("{token:?}"), "Token(..)"); // safe in a log
+    /// let cookie = format!("__Host-shop-session={}", token.expose()); // not this
+    /// ```
     Token
 }
 
@@ -97,6 +111,16 @@ impl KeptToken {
 }
 
 /// 32 random bytes that an administrator brings as the next master key, on their way to the daemon.
+///
+/// ```
+/// # use hallpass_protocol::secret::NewMasterKey;
+/// fn from_file(bytes: &[u8]) -> Option<NewMasterKey> {
+///     Some(NewMasterKey::from_bytes(bytes.try_into().ok()?))
+/// }
+/// let key = from_file(&[7; 32]);
+/// assert_eq!(format!("{key:?}"), "Some(NewMasterKey(..))");
+/// assert_eq!(key.map(|key| key.expose()[0]), Some(7));
+/// ```
 #[derive(Clone, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NewMasterKey([u8; 32]);
@@ -122,6 +146,13 @@ impl fmt::Debug for NewMasterKey {
 }
 
 /// 128 random bits that a client makes for one rotation and keeps beside the token, so that a lost answer can be asked for again.
+///
+/// ```
+/// # use hallpass_protocol::secret::AttemptId;
+/// # let random = [7; 16];
+/// let attempt = AttemptId::from_bytes(random);
+/// assert_eq!(attempt.expose(), &random); // to be written down beside the token
+/// ```
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AttemptId([u8; 16]);

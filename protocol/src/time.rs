@@ -5,6 +5,19 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z, never past the year 10889 (48 bits).
+///
+/// ```
+/// # use hallpass_protocol::time::Millis;
+/// use std::time::{Duration, SystemTime, UNIX_EPOCH};
+///
+/// let now = Millis::default().plus(SystemTime::now().duration_since(UNIX_EPOCH)?);
+/// let end = now.plus(Duration::from_secs(600));
+/// assert_eq!((end.since(now), now.since(end)), (Duration::from_secs(600), Duration::ZERO));
+/// assert_eq!(Millis::from_u64(1_999).as_secs(), 1);
+///
+/// let as_the_library_has_it: SystemTime = UNIX_EPOCH + Duration::from_millis(end.as_u64());
+/// # Ok::<(), std::time::SystemTimeError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Millis(u64);
@@ -48,6 +61,12 @@ impl Millis {
 /// The order of changes: microseconds since 1970, made strictly increasing, one for each operation.
 ///
 /// "Stamp `s`" on an answer or a token means: has seen every change up to `s`.
+///
+/// ```
+/// # use hallpass_protocol::time::Stamp;
+/// let (revoked, issued) = (Stamp(1_700_000_000_000_001), Stamp(1_700_000_000_000_000));
+/// assert!(issued < revoked, "the token was issued before its session was ended");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Stamp(pub u64);

@@ -13,6 +13,25 @@ use hallpass_protocol::time::Millis;
 use super::entry::Entry;
 
 /// Who bears a token that is good, with the roles they have now.
+///
+/// ```
+/// use hallpass_client::Bearer;
+///
+/// fn who(bearer: &Bearer) -> String {
+///     // An access token that was checked by its signature says the identifier, not the name.
+///     let name = bearer.name().map_or_else(|| bearer.user_id().to_string(), str::to_owned);
+///     let locale = bearer.attributes().and_then(|attributes| attributes.get("locale"));
+///     let rights = if bearer.has_role("editor") { "may edit" } else { "may read" };
+///     format!("{name} ({locale:?}) {rights}, of {:?}", bearer.roles())
+/// }
+///
+/// fn how(bearer: &Bearer) -> String {
+///     let (kind, app, amr) = (bearer.kind().as_str(), bearer.app(), bearer.amr().join(" "));
+///     let seconds = bearer.expires_at().since(bearer.auth_time()).as_secs();
+///     let level = bearer.level();
+///     format!("{kind} session {} of {app}: {amr}, level {level}, ends {seconds} s after it", bearer.session_id())
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 // What is asked for most comes first: see the entry that it lies in.
 #[repr(C)]
@@ -123,7 +142,7 @@ impl Bearer {
         self.auth_time
     }
 
-    /// The level of that proof: 1 after a login.
+    /// The level of that proof: 1 after a login, 2 for a while after another proof.
     #[must_use]
     pub fn level(&self) -> u8 {
         self.level
@@ -153,6 +172,19 @@ impl Bearer {
 }
 
 /// How it came to be known that a token is good.
+///
+/// ```
+/// use hallpass_client::{Verdict, Way};
+///
+/// fn label(verdict: &Verdict) -> &'static str {
+///     match verdict.way() {
+///         Way::Memory | Way::Signature => "local",
+///         Way::Daemon => "asked",
+///         Way::Stale => "stale", // worth an alarm: the daemon is gone
+///         _ => "other",
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Way {
@@ -170,6 +202,18 @@ pub enum Way {
 /// A token is good: who bears it, to be kept for as long as a request takes.
 ///
 /// It is good at this moment. Do not keep it for the next request: verify again, which costs next to nothing.
+///
+/// ```
+#[doc = include_str!("../doc/blocking.txt")]
+#[doc = include_str!("../doc/blocking_session.txt")]
+#[doc = include_str!("../doc/verifier.txt")]
+/// use hallpass_client::Way;
+///
+/// let verdict = verifier.verify(cookie)?;
+/// assert_eq!(verdict.way(), Way::Daemon, "the first time");
+/// assert_eq!(verdict.name(), Some("alice")); // everything of a `Bearer`
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Verdict {
     entry: Arc<Entry>,

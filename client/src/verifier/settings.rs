@@ -12,6 +12,21 @@ use crate::client::{Client, DEFAULT_DEADLINE};
 use crate::error::Error;
 
 /// Sets a [`Verifier`] up.
+///
+/// ```no_run
+/// # fn f() -> Result<(), hallpass_client::Error> {
+/// use std::time::Duration;
+/// use hallpass_client::Verifier;
+///
+/// let verifier = Verifier::builder()
+///     .entries(100_000)
+///     .bytes(128 << 20)
+///     .deadline(Duration::from_millis(500))
+///     // Should the daemon die, whoever it knew a moment ago is let in for so long.
+///     .serve_stale_for(Duration::from_secs(30))
+///     .connect_default()?;
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct VerifierBuilder {
@@ -55,6 +70,14 @@ impl VerifierBuilder {
 
     /// A verifier that asks the daemon behind this socket. Waits until the daemon has answered.
     ///
+    /// ```no_run
+    /// # fn f() -> Result<(), hallpass_client::Error> {
+    /// use hallpass_client::Verifier;
+    ///
+    /// let verifier = Verifier::builder().entries(1_000).connect("/run/hallpass/hallpass.sock")?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As for [`Client::connect`].
     pub fn connect(self, path: impl Into<PathBuf>) -> Result<Verifier, Error> {
@@ -64,6 +87,14 @@ impl VerifierBuilder {
     }
 
     /// A verifier that asks the daemon where it is by default.
+    ///
+    /// ```no_run
+    /// # fn f() -> Result<(), hallpass_client::Error> {
+    /// use hallpass_client::Verifier;
+    ///
+    /// let verifier = Verifier::builder().entries(1_000).connect_default()?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As for [`Client::connect_default`].

@@ -16,6 +16,21 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 /// Why a request goes no further. As an answer it has the status and headers of its reason; see [`Denied::status`]. The answer carries it in its
 /// extensions, and the layer makes of it what a browser is shown: see [`WebBuilder::login_page`](super::WebBuilder::login_page)
 /// and [`WebBuilder::denied_page`](super::WebBuilder::denied_page).
+///
+/// ```
+/// use hallpass_client::Error;
+/// use hallpass_client::web::Denied;
+///
+/// let denied = Denied::from(Error::NoAnswer);
+/// assert_eq!(denied.status(), 503);
+/// assert!(denied.sentence().contains("ask again"));
+/// assert!(matches!(denied.error(), Some(Error::NoAnswer)));
+///
+/// let answer: http::Response<String> = denied.response();
+/// assert_eq!(answer.headers()["retry-after"], "1");
+/// ```
+///
+/// A handler of axum returns it as its error, or an [`Error`] in its place, which is the same answer.
 #[derive(Debug, Clone)]
 pub struct Denied {
     why: Why,
@@ -75,7 +90,7 @@ impl Denied {
         Self { challenge: Some(challenge), ..self }
     }
 
-    /// What was refused, if the daemon has refused it.
+    /// What was refused, if a call or a verification was. Nothing where the request shows nobody, comes from another site, or is too large.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         match &self.why {
@@ -100,7 +115,8 @@ impl Denied {
         self.error().is_some_and(|error| error.class() == ErrorClass::Reauthenticate)
     }
 
-    /// The status: 401 where logging in or proving the user again would help, 403 where it would not, 503 or 429 where waiting would.
+    /// The status: 401 where logging in or proving the user again would help, 403 where it would not, 503 or 429 where waiting would. What is wrong
+    /// as it stands has 400, 404, 409, 413 or 422, and a route that lies outside the layer 500.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match &self.why {

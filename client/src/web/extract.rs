@@ -68,12 +68,27 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Identity {
 }
 
 /// What a handler asks of whoever calls it: see [`Required`].
+///
+/// ```
+/// use hallpass_client::Needs;
+/// use hallpass_client::web::Requirement;
+///
+/// /// For what cannot be undone: the password was asked for again, less than five minutes ago.
+/// struct JustProved;
+///
+/// impl Requirement for JustProved {
+///     fn needs() -> Needs {
+///         Needs { level: Some(2), max_auth_age: Some(300), ..Needs::default() }
+///     }
+/// }
+/// ```
 pub trait Requirement: Send + Sync {
     /// The roles, the audience, the longest time since the user's last proof, or its level.
     fn needs() -> Needs;
 }
 
-/// Who a request comes from, if they meet a requirement.
+/// Who a request comes from, if they meet a requirement. Otherwise the answer is 403 for a role that is missing, and for an old or weak proof 401
+/// with a challenge (RFC 9470), or for a browser the way to [`WebBuilder::proof_page`](super::WebBuilder::proof_page).
 ///
 /// ```
 /// use hallpass_client::Needs;

@@ -7,6 +7,19 @@ use hallpass_protocol::secret::Password;
 use super::next_page;
 
 /// The fields of a login form: `name` and `password`.
+///
+/// ```
+/// use axum::Form;
+/// use axum::response::Redirect;
+/// use hallpass_client::Error;
+/// use hallpass_client::web::{Credentials, Next, Visit};
+///
+/// async fn log_in(visit: Visit, next: Next, Form(form): Form<Credentials>) -> Result<Redirect, Error> {
+///     visit.log_in(form.name, form.password).await?;
+///     Ok(next.redirect())
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/login", axum::routing::post(log_in));
+/// ```
 #[derive(Debug, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Credentials {
@@ -18,7 +31,17 @@ pub struct Credentials {
 
 /// The hidden field of a form that shows that the form came from a page of the app. Put it, as it is, into each form that changes something.
 ///
-/// With `axum` a handler takes it as an argument.
+/// With `axum` a handler takes it as an argument; others get it from [`Visit::csrf_field`](super::Visit::csrf_field).
+///
+/// ```
+/// use axum::response::Html;
+/// use hallpass_client::web::CsrfField;
+///
+/// async fn page(csrf: CsrfField) -> Html<String> {
+///     Html(format!(r#"<form method="post" action="/logout">{csrf}<button>Log out</button></form>"#))
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(page));
+/// ```
 #[derive(Debug, Clone)]
 pub struct CsrfField(pub(super) String);
 
@@ -36,9 +59,14 @@ impl fmt::Display for CsrfField {
 /// ```
 /// use hallpass_client::web::Next;
 ///
-/// assert_eq!(Next::of(Some("next=%2Fme%3Ftab%3D2")).path(), "/me?tab=2");
+/// let next = Next::of(Some("next=%2Fme%3Ftab%3D2"));
+/// assert_eq!(next.path(), "/me?tab=2");
 /// assert_eq!(Next::of(Some("next=https%3A%2F%2Fevil.example")).path(), "/");
 /// assert_eq!(Next::of(None).path(), "/");
+///
+/// // The login's own form has to lead there too:
+/// assert_eq!(format!("/login?{}", next.query()), "/login?next=%2Fme%3Ftab%3D2");
+/// let answer = next.redirect();
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Next(String);

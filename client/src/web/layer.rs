@@ -15,11 +15,41 @@ use super::shown::Shown;
 use super::visit::Visit;
 use super::wanted::Wanted;
 
-/// The layer of [`Web::layer`].
+/// The layer of [`Web::layer`]. Every request behind it has a [`Visit`] in its extensions, whatever the framework.
+///
+/// ```
+/// use bytes::Bytes;
+/// use hallpass_client::web::{Denied, Visit, Web};
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use tower::{Service, ServiceBuilder, service_fn};
+///
+/// fn page(request: &Request<Full<Bytes>>) -> Result<Response<String>, Denied> {
+///     let visit = request.extensions().get::<Visit>().expect("this lies behind the layer");
+///     Ok(Response::new(format!("you are {}", visit.signed_in()?.user_id())))
+/// }
+///
+/// async fn serve(request: Request<Full<Bytes>>) -> Result<Response<String>, std::convert::Infallible> {
+///     Ok(page(&request).unwrap_or_else(|denied| denied.response()))
+/// }
+///
+/// fn app(web: &Web) -> impl Service<Request<Full<Bytes>>, Response = Response<String>> {
+///     ServiceBuilder::new().layer(web.layer()).service(service_fn(serve))
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Layer(pub(super) Web);
 
 /// A service behind the layer.
+///
+/// ```
+/// use hallpass_client::web::{Guarded, Web};
+/// use tower::Layer;
+///
+/// fn guarded<S>(web: &Web, service: S) -> Guarded<S> {
+///     web.layer().layer(service)
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Guarded<S> {
     web: Web,

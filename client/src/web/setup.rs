@@ -26,10 +26,38 @@ use crate::verifier::Verifier;
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The address that a request came from, for servers other than axum's: put it into the request's extensions before the layer sees it.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use hallpass_client::web::PeerAddress;
+///
+/// fn with_peer<B>(mut request: http::Request<B>, peer: SocketAddr) -> http::Request<B> {
+///     request.extensions_mut().insert(PeerAddress(peer.ip()));
+///     request
+/// }
+/// # let request = with_peer(http::Request::new(()), ([192, 0, 2, 7], 443).into());
+/// # assert!(request.extensions().get::<PeerAddress>().is_some());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddress(pub IpAddr);
 
 /// The web side of an app: its way to the daemon, its cookies, and its layer. Clones are cheap and share everything.
+///
+/// ```no_run
+/// # async fn f() -> Result<(), hallpass_client::Error> {
+/// use axum::Router;
+/// use axum::routing::get;
+/// use hallpass_client::web::{Identity, Web};
+///
+/// let web = Web::builder().login_page("/login").connect_default().await?;
+/// let app: Router = Router::new()
+///     .route("/me", get(async |who: Identity| who.user_id().to_string()))
+///     .layer(web.layer());
+///
+/// // For what is not about one request:
+/// println!("{:?} {:?}", web.client().socket(), web.verifier().asked());
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Web(Arc<Inner>);
 
@@ -48,6 +76,28 @@ impl fmt::Debug for Web {
 }
 
 /// Sets a [`Web`] up.
+///
+/// ```no_run
+/// # async fn f() -> Result<(), hallpass_client::Error> {
+/// use hallpass_client::web::Web;
+///
+/// let web = Web::builder()
+///     .login_page("/login")
+///     .proof_page("/prove")
+///     .origin("https://shop.example")
+///     .trusted_proxies(1) // nginx, on this host
+///     .connect_default()
+///     .await?;
+/// # Ok(()) }
+/// ```
+///
+/// On a developer's machine, and for an app whose browsers hold an access token that it hands on:
+///
+/// ```
+/// # use hallpass_client::web::Web;
+/// let local = Web::builder().plain_localhost();
+/// let with_tokens = Web::builder().with_tokens();
+/// ```
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct WebBuilder {
@@ -115,6 +165,14 @@ impl WebBuilder {
 
     /// Connects to the daemon behind this socket. The cookies are named after what it knows this app as.
     ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), hallpass_client::Error> {
+    /// use hallpass_client::web::Web;
+    ///
+    /// let web = Web::builder().login_page("/login").connect("/run/hallpass/hallpass.sock").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As for [`Client::connect`].
     pub async fn connect(self, path: impl Into<PathBuf>) -> Result<Web, Error> {
@@ -122,6 +180,14 @@ impl WebBuilder {
     }
 
     /// Connects to the daemon where it is by default.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), hallpass_client::Error> {
+    /// use hallpass_client::web::Web;
+    ///
+    /// let web = Web::builder().login_page("/login").connect_default().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As for [`Client::connect_default`].
@@ -147,6 +213,14 @@ impl Web {
     }
 
     /// The usual: secure cookies with a session token, and the daemon where it is by default.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), hallpass_client::Error> {
+    /// use hallpass_client::web::Web;
+    ///
+    /// let web = Web::connect_default().await?; // who has to log in is answered 401
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As for [`Client::connect_default`].

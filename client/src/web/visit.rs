@@ -1,17 +1,15 @@
 //! One request of a browser or another caller: who it comes from, and what the app does about that.
 
+mod account;
+
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use hallpass_protocol::auth::{
-    ChangePassword, Context, Grant, GrantedTokens, ListSessions, Login, Needs, OpenSession, Reauthenticate,
-    RedeemCode, Revoke, SessionInfo, UserRef,
-};
+use hallpass_protocol::auth::{Context, Grant, GrantedTokens, Needs};
 use hallpass_protocol::error::{ErrorClass, ErrorCode, Refusal};
-use hallpass_protocol::id::SessionId;
-use hallpass_protocol::secret::{Password, Token};
+use hallpass_protocol::secret::Token;
 use hallpass_protocol::time::Millis;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderName, HeaderValue, Response};
@@ -31,6 +29,23 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 const DEVICE_AGE: Duration = Duration::from_hours(400 * 24);
 
 /// Who a request comes from, verified for this request. It is a [`Bearer`].
+///
+/// With `axum` a handler takes it as an argument: nobody gets in without. `Option<Identity>` lets everybody in.
+///
+/// ```
+/// use hallpass_client::web::Identity;
+///
+/// async fn me(who: Identity) -> String {
+///     format!("{} with {:?}", who.user_id(), who.roles())
+/// }
+///
+/// async fn home(who: Option<Identity>) -> &'static str {
+///     if who.is_some() { "welcome back" } else { "welcome" }
+/// }
+/// # let _: axum::Router = axum::Router::new()
+/// #     .route("/me", axum::routing::get(me))
+/// #     .route("/", axum::routing::get(home));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Identity(Verdict);
 
@@ -51,6 +66,17 @@ impl Identity {
 /// One request, with who it comes from and what can be done about that.
 ///
 /// What it does to cookies is in the answer that the layer sends: a handler returns whatever it likes.
+///
+/// With `axum` a handler takes it as an argument; otherwise it lies in the request's extensions.
+///
+/// ```
+/// use hallpass_client::web::{Denied, Visit};
+///
+/// async fn log_out(visit: Visit) -> Result<&'static str, Denied> {
+///     visit.log_out().await?;
+///     Ok("bye")
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Visit(Arc<Inner>);
 
@@ -94,6 +120,15 @@ impl Visit {
 
     /// Who it comes from; nobody, if it shows nothing or what it shows is over.
     ///
+    /// ```
+    /// use hallpass_client::web::{Denied, Visit};
+    ///
+    /// fn greeting(visit: &Visit) -> Result<String, Denied> {
+    ///     let name = visit.identity()?.and_then(|who| who.name());
+    ///     Ok(format!("hello, {}", name.unwrap_or("stranger")))
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// The daemon could not be asked: it is not known whether somebody is logged in.
     pub fn identity(&self) -> Result<Option<&Identity>, Denied> {
@@ -105,6 +140,15 @@ impl Visit {
     }
 
     /// Who it comes from.
+    ///
+    /// ```
+    /// use hallpass_client::UserId;
+    /// use hallpass_client::web::{Denied, Visit};
+    ///
+    /// fn owner(visit: &Visit) -> Result<UserId, Denied> {
+    ///     Ok(visit.signed_in()?.user_id())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// Nobody is logged in, or that is not known.
@@ -118,6 +162,17 @@ impl Visit {
 
     /// Who it comes from, if they meet these needs: roles, a recent proof, a level.
     ///
+    /// ```
+    /// use hallpass_client::Needs;
+    /// use hallpass_client::web::{Denied, Visit};
+    ///
+    /// async fn delete(visit: &Visit, project: &str) -> Result<String, Denied> {
+    ///     let needs = Needs { roles: vec![format!("owner-{project}")], max_auth_age: Some(300), ..Needs::default() };
+    ///     let owner = visit.require(&needs).await?;
+    ///     Ok(format!("{} may delete {project}", owner.user_id()))
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// As for [`Visit::signed_in`], and what is not met.
     pub async fn require(&self, needs: &Needs) -> Result<Identity, Denied> {
@@ -129,6 +184,15 @@ impl Visit {
     }
 
     /// A CSRF token for a form or a script of this page: the field `csrf`, or the header `x-csrf-token`.
+    ///
+    /// ```
+    /// use hallpass_client::web::{Denied, Visit};
+    ///
+    /// /// Read by the page's script, which sends it as `x-csrf-token`.
+    /// fn head(visit: &Visit) -> Result<String, Denied> {
+    ///     Ok(format!(r#"<meta name="csrf" content="{}">"#, visit.csrf()?))
+    /// }
+    /// ```
     ///
     /// # Errors
     /// The system has no random bits to give.
@@ -142,6 +206,14 @@ impl Visit {
     }
 
     /// The hidden field with such a token, for a form of this page.
+    ///
+    /// ```
+    /// use hallpass_client::web::{Denied, Visit};
+    ///
+    /// fn form(visit: &Visit) -> Result<String, Denied> {
+    ///     Ok(format!(r#"<form method="post" action="/logout">{}<button>Log out</button></form>"#, visit.csrf_field()?))
+    /// }
+    /// ```
     ///
     /// # Errors
     /// As for [`Visit::csrf`].
@@ -162,165 +234,9 @@ impl Visit {
         Ok(visitor)
     }
 
-    /// Logs a user in by their password. The answer sets their cookies; a session that was there before ends.
-    ///
-    /// # Errors
-    /// Name or password is wrong, or logging in must wait: see [`Error::retry_after`].
-    pub async fn log_in(&self, name: impl Into<String>, password: Password) -> Result<Grant, Error> {
-        let web = &self.0.web;
-        let login = Login {
-            name: name.into(),
-            password,
-            kind: web.kind(),
-            audience: None,
-            device_token: self.0.device.clone(),
-            context: self.0.context.clone(),
-        };
-        let grant = web.client().login(login).await?;
-        self.replace(&grant).await;
-        Ok(grant)
-    }
-
-    /// Logs a user in whom the app has authenticated itself, by a passkey or another provider. Needs the right `vouch`.
-    ///
-    /// # Errors
-    /// As for [`Client::open_session`](crate::Client::open_session).
-    pub async fn vouch_for(&self, user: UserRef, amr: Vec<String>) -> Result<Grant, Error> {
-        let web = &self.0.web;
-        let open =
-            OpenSession { user, kind: web.kind(), audience: None, amr, context: self.0.context.clone() };
-        let grant = web.client().open_session(open).await?;
-        self.replace(&grant).await;
-        Ok(grant)
-    }
-
-    /// Sets a password with a code that an administrator handed out, and logs its user in.
-    ///
-    /// # Errors
-    /// As for [`Client::redeem_code`](crate::Client::redeem_code).
-    pub async fn redeem(
-        &self,
-        name: impl Into<String>,
-        code: Token,
-        new_password: Password,
-    ) -> Result<Grant, Error> {
-        let web = &self.0.web;
-        let redeem = RedeemCode {
-            name: name.into(),
-            code,
-            new_password,
-            kind: web.kind(),
-            audience: None,
-            context: self.0.context.clone(),
-        };
-        let grant = web.client().redeem_code(redeem).await?;
-        self.replace(&grant).await;
-        Ok(grant)
-    }
-
-    /// Logs out: this session ends everywhere, and the answer takes its cookies away. Nothing happens where nobody is logged in.
-    ///
-    /// # Errors
-    /// The session could not be ended, so it is not: the cookies stay, and the user is told.
-    pub async fn log_out(&self) -> Result<(), Error> {
-        if let Some(token) = self.0.shown.any() {
-            done(self.0.web.client().revoke(Revoke::Token(token.clone())).await)?;
-        }
-        self.clear();
-        Ok(())
-    }
-
-    /// Ends every session that the user has with this app, on whatever device.
-    ///
-    /// # Errors
-    /// As for [`Visit::log_out`], or nobody is logged in.
-    pub async fn log_out_everywhere(&self) -> Result<(), Error> {
-        let user = self.user()?.user_id();
-        done(self.0.web.client().revoke(Revoke::User { user, except: None }).await)?;
-        self.clear();
-        Ok(())
-    }
-
-    /// The sessions that the user has with this app, oldest first.
-    ///
-    /// # Errors
-    /// Nobody is logged in, or the daemon cannot be asked.
-    pub async fn sessions(&self) -> Result<Vec<SessionInfo>, Error> {
-        let user = self.user()?.user_id();
-        let (mut sessions, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.0.web.client().sessions(ListSessions { user, after }).await?;
-            sessions.extend(page.sessions);
-            if page.next.is_none() {
-                return Ok(sessions);
-            }
-            after = page.next;
-        }
-    }
-
-    /// Ends one of the user's own sessions, such as one on a device that was lost.
-    ///
-    /// # Errors
-    /// It is not one of theirs: [`ErrorCode::NotFound`], whoever else's it may be.
-    pub async fn end_session(&self, session: SessionId) -> Result<(), Error> {
-        // An app may end any session of its own, so whose it is has to be looked at here.
-        if !self.sessions().await?.iter().any(|own| own.session_id == session) {
-            return Err(Error::Refused(Refusal::new(ErrorCode::NotFound)));
-        }
-        self.0.web.client().revoke(Revoke::Session(session)).await?;
-        if self.user()?.session_id() == session {
-            self.clear();
-        }
-        Ok(())
-    }
-
-    /// Proves the user's password again, for what needs a recent proof or a higher level. The answer sets the cookies of the session that has it.
-    ///
-    /// # Errors
-    /// The password is wrong, or trying must wait.
-    pub async fn prove_again(&self, password: Password) -> Result<Grant, Error> {
-        let grant = self.0.web.client().reauthenticate(self.proof(password)?).await?;
-        self.set_grant(&grant);
-        Ok(grant)
-    }
-
-    /// Changes the user's password. Their sessions end on every device; the answer sets the cookies of a new one here.
-    ///
-    /// # Errors
-    /// The old password is wrong, or the new one breaks the policy: [`ErrorCode::WeakPassword`], with a sentence for the user.
-    pub async fn change_password(&self, old: Password, new_password: Password) -> Result<Grant, Error> {
-        let change = ChangePassword { proof: self.proof(old)?, new_password };
-        let grant = self.0.web.client().change_password(change).await?;
-        self.set_grant(&grant);
-        Ok(grant)
-    }
-
-    fn proof(&self, password: Password) -> Result<Reauthenticate, Error> {
-        self.user()?;
-        let (token, context) = (self.token()?.clone(), self.0.context.clone());
-        Ok(Reauthenticate { token, password, audience: None, context })
-    }
-
-    fn user(&self) -> Result<&Identity, Error> {
-        match &self.0.outcome {
-            Ok(Some(identity)) => Ok(identity),
-            Ok(None) => Err(nobody()),
-            Err(error) => Err(error.clone()),
-        }
-    }
-
     /// What stands for the session in calls that take a session or access token.
     fn token(&self) -> Result<&Token, Error> {
         self.0.shown.verifiable().ok_or_else(nobody)
-    }
-
-    /// Puts a new session in the place of the one that the request has shown.
-    async fn replace(&self, grant: &Grant) {
-        if let (Some(token), Ok(Some(_))) = (self.0.shown.any(), &self.0.outcome) {
-            // Whether it could be ended or not, the user has the new one. The old one opens nothing in this browser any more, and ends by itself.
-            let _ = self.0.web.client().revoke(Revoke::Token(token.clone())).await;
-        }
-        self.set_grant(grant);
     }
 
     /// Has the answer set the cookies of a grant.
@@ -387,14 +303,6 @@ impl Visit {
     /// A panic of another thread leaves a whole list behind.
     fn answer(&self) -> MutexGuard<'_, Answer> {
         self.0.answer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// An ending counts as done too where there was nothing to end any more.
-fn done<T>(outcome: Result<T, Error>) -> Result<(), Error> {
-    match outcome {
-        Err(error) if !matches!(error.class(), ErrorClass::Login | ErrorClass::Invalid) => Err(error),
-        _ => Ok(()),
     }
 }
 

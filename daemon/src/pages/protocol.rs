@@ -11,8 +11,19 @@ use roff::{Roff, bold, roman};
 
 use super::source::{Declared, calls, types};
 
-const AUTH: &str = include_str!("../../../protocol/src/auth.rs");
-const ADMIN: &str = include_str!("../../../protocol/src/admin.rs");
+const AUTH: &str = concat!(
+    include_str!("../../../protocol/src/auth.rs"),
+    include_str!("../../../protocol/src/auth/opening.rs"),
+    include_str!("../../../protocol/src/auth/verifying.rs"),
+    include_str!("../../../protocol/src/auth/keeping.rs"),
+);
+const ADMIN: &str = concat!(
+    include_str!("../../../protocol/src/admin.rs"),
+    include_str!("../../../protocol/src/admin/users.rs"),
+    include_str!("../../../protocol/src/admin/keys.rs"),
+    include_str!("../../../protocol/src/admin/audit.rs"),
+    include_str!("../../../protocol/src/admin/copies.rs"),
+);
 const REFUSALS: &str = include_str!("../../../protocol/src/error.rs");
 
 /// `packaging/man/hallpass-protocol.7`.

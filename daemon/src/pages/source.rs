@@ -42,7 +42,7 @@ pub(super) fn calls(source: &str) -> Vec<Declared> {
 pub(super) fn types(source: &str) -> Vec<Declared> {
     let (mut found, mut words, mut open): (Vec<Declared>, String, Option<Declared>) =
         (Vec::new(), String::new(), None);
-    for line in source.lines() {
+    for line in without_examples(source) {
         let trimmed = line.trim();
         if let Some(said) = trimmed.strip_prefix("/// ") {
             add(&mut words, said);
@@ -67,6 +67,17 @@ pub(super) fn types(source: &str) -> Vec<Declared> {
     found
 }
 
+/// The lines of a source but for its examples, which are about the client in Rust, and for what keeps paragraphs apart.
+fn without_examples(source: &str) -> impl Iterator<Item = &str> {
+    let mut in_example = false;
+    source.lines().filter(move |line| {
+        let Some(said) = line.trim().strip_prefix("///").map(str::trim) else { return true };
+        let is_fence = said.starts_with("```");
+        in_example ^= is_fence;
+        !is_fence && !in_example && !said.is_empty()
+    })
+}
+
 /// Puts a line of words behind others, without what only a compiler follows.
 fn add(words: &mut String, line: &str) {
     if !words.is_empty() {
@@ -85,7 +96,7 @@ fn add(words: &mut String, line: &str) {
 #[test]
 fn what_is_declared_is_found_with_its_words() {
     let source = "/// What apps ask.\n#[tarpc::service]\npub trait Auth {\n    /// Who is\n    /// there.\n    async fn hello() -> Answer<Hello>;\n    \
-                  /// Many.\n    async fn many(requests: Vec<V>) -> Answer<Vec<Answer<W>>>;\n}\n\n/// It.\n#[derive(X)]\npub struct Hello {\n    \
+                  /// Many.\n    async fn many(requests: Vec<V>) -> Answer<Vec<Answer<W>>>;\n}\n\n/// It.\n///\n/// ```\n/// let it = 1;\n/// ```\n#[derive(X)]\npub struct Hello {\n    \
                   /// See [`a`](crate::b).\n    pub version: String,\n}\n/// Or.\npub enum Or {\n    /// One.\n    One,\n    /// Two.\n    Two {\n        \
                   /// In.\n        inner: u8,\n    },\n}\n";
     let calls = calls(source);
