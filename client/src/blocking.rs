@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hallpass_protocol::auth::{
     ChangePassword, Context, Grant, Hello, Identity, ListSessions, Login, Needs, OpenSession, PublishedKeys,
-    Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionPage, Verify,
+    Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionPage, VerifierReport, Verify,
 };
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::request_id::RequestId;
@@ -77,6 +77,7 @@ waiting! {
     change_password(change: ChangePassword) -> Grant;
     redeem_code(redeem: RedeemCode) -> Grant;
     service_token(audience: Option<String>) -> ServiceToken;
+    report(counted: VerifierReport) -> ();
     jwks() -> PublishedKeys;
 }
 

@@ -9,6 +9,7 @@ mod judge;
 mod near;
 mod settings;
 mod state;
+mod tally;
 
 pub use bearer::{Bearer, Verdict, Way};
 pub use settings::VerifierBuilder;
@@ -34,6 +35,7 @@ use entry::{Entry, Question};
 use judge::Judged;
 use near::Owner;
 use state::State;
+use tally::Tally;
 
 /// How much longer than its deadline an answer is waited for: the thread that asks keeps to the deadline itself.
 const SLACK: Duration = Duration::from_secs(1);
@@ -76,6 +78,8 @@ pub struct Verifier {
     state: Arc<State>,
     jobs: Jobs,
     owner: Owner,
+    /// Where is counted how tokens were told to be good, if that is reported.
+    tally: Option<Arc<Tally>>,
 }
 
 impl fmt::Debug for Verifier {
@@ -166,11 +170,13 @@ impl Verifier {
             };
             let tag = self.owner.tag(place);
             if let Some(seen) = near::with(tag, see) {
+                self.count(Way::Memory);
                 return Ok(seen);
             }
             if let Some(entry) = self.state.cache.pin().get(&place) {
                 near::hold(tag, entry);
                 if let Some(seen) = see(entry) {
+                    self.count(Way::Memory);
                     return Ok(seen);
                 }
             }
@@ -210,7 +216,7 @@ impl Verifier {
         let held = place(token).and_then(|place| find(&entries, place, token));
         let Some(entry) = held else { return self.judge(token, needs, context, monotonic) };
         match self.stands(entry, needs, context, monotonic) {
-            Ok(()) => Some(Ok(Verdict::new(Arc::clone(entry), Way::Memory))),
+            Ok(()) => Some(Ok(self.verdict(Arc::clone(entry), Way::Memory))),
             Err(why) => {
                 self.state.note(why);
                 None
@@ -262,7 +268,7 @@ impl Verifier {
     }
 
     /// How often the daemon was asked since the start, by reason: `changed`, `floor`, `ahead`, `keys`, `no_lease`, `closed`, or `unseen` for what
-    /// was never verified before or did not meet its needs. What was told without asking is not counted: that would cost more than the telling.
+    /// was never verified before or did not meet its needs. What was told without asking is not among them: see [`VerifierBuilder::report_every`].
     #[must_use]
     pub fn asked(&self) -> Vec<(&'static str, u64)> {
         self.state.asked().map(|(why, count)| (why.map_or("unseen", |why| why.as_str()), count)).collect()
@@ -300,7 +306,7 @@ impl Verifier {
             Judged::Good(entry) => {
                 let entry = Arc::<Entry>::from(entry);
                 self.state.cache.insert(Arc::clone(&entry));
-                Some(Ok(Verdict::new(entry, Way::Signature)))
+                Some(Ok(self.verdict(entry, Way::Signature)))
             }
             Judged::Refused(code) => Some(Err(Error::Refused(Refusal::new(code)))),
             Judged::Ask(why) => {
@@ -348,7 +354,7 @@ impl Verifier {
         answer: Result<Arc<Entry>, Error>,
     ) -> Result<Verdict, Error> {
         match answer {
-            Ok(entry) => Ok(Verdict::new(entry, Way::Daemon)),
+            Ok(entry) => Ok(self.verdict(entry, Way::Daemon)),
             Err(error) if error.is_answer() => {
                 if ends(&error) {
                     self.forget(token);
@@ -380,7 +386,20 @@ impl Verifier {
         let entry = find(&entries, place(token)?, token)?;
         let time = entry.check_stale(board, monotonic(), self.state.stale_for)?;
         let good = entry.meets(needs, time) && entry.is_from(context);
-        good.then(|| Verdict::new(Arc::clone(entry), Way::Stale))
+        good.then(|| self.verdict(Arc::clone(entry), Way::Stale))
+    }
+
+    #[inline]
+    fn verdict(&self, entry: Arc<Entry>, way: Way) -> Verdict {
+        self.count(way);
+        Verdict::new(entry, way)
+    }
+
+    #[inline]
+    fn count(&self, way: Way) {
+        if let Some(tally) = &self.tally {
+            tally.count(way);
+        }
     }
 }
 

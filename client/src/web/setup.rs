@@ -20,7 +20,7 @@ use super::shown::Shown;
 use super::visit::{Identity, Visit};
 use crate::client::Client;
 use crate::error::Error;
-use crate::verifier::Verifier;
+use crate::verifier::{Verifier, VerifierBuilder};
 
 /// Where a proxy writes whom it has asked for.
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -57,6 +57,7 @@ pub struct WebBuilder {
     proxies: usize,
     plain: bool,
     tokens: bool,
+    verifier: VerifierBuilder,
     pub(super) denied_page: Option<fn(&Denied) -> String>,
 }
 
@@ -113,6 +114,11 @@ impl WebBuilder {
         Self { tokens: true, ..self }
     }
 
+    /// Has requests verified by a verifier that is set up like this: one that reports what it tells, or goes on for a while without the daemon.
+    pub fn verifier(self, verifier: VerifierBuilder) -> Self {
+        Self { verifier, ..self }
+    }
+
     /// Connects to the daemon behind this socket. The cookies are named after what it knows this app as.
     ///
     /// # Errors
@@ -133,7 +139,8 @@ impl WebBuilder {
         let app = client.hello().await?.app;
         let socket = client.socket().to_owned();
         // It waits for the daemon on a thread of its own, which this one must not.
-        let connecting = tokio::task::spawn_blocking(move || Verifier::connect(socket));
+        let builder = self.verifier.clone();
+        let connecting = tokio::task::spawn_blocking(move || builder.connect(socket));
         let verifier = connecting.await.unwrap_or(Err(Error::NoAnswer))?;
         let cookies = Cookies::new(app, !self.plain);
         Ok(Web(Arc::new(Inner { client, verifier, cookies, renewals: Renewals::default(), settings: self })))

@@ -13,8 +13,8 @@ timer for that, which is off until you switch it on:
   systemctl enable --now hallpass-metrics.timer";
 
 pub(super) const TOP_NOTES: &str = "\
-q or ctrl-c ends it. Rates are those of the last interval, percentiles and failures those of the
-last ten. With --json and without --once it prints one object for each interval.
+q or ctrl-c ends it. Rates are those of the last interval, percentiles, failures and verifiers
+those of the last ten. With --json and without --once it prints one object for each interval.
 
 Examples:
   hallpass top
