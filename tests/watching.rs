@@ -9,7 +9,10 @@ use std::time::Instant;
 
 use hallpass_client::{Needs, RequestId, SessionKind, Token};
 use serde_json::Value;
-use support::{Daemon, PASSWORD, PATIENCE, POLL, add_user, clear_environment, login, refresh, tokens};
+use support::{
+    Daemon, PASSWORD, PATIENCE, POLL, add_user, bare_hallpass, clear_environment, login, printed_by, refresh,
+    tokens,
+};
 
 fn hallpass(daemon: &Daemon, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
@@ -171,20 +174,8 @@ async fn without_a_daemon_there_is_nothing_to_watch() {
 #[test]
 fn a_measurement_measures_everything_and_leaves_nothing_behind() {
     let home = tempfile::tempdir().unwrap();
-    let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_hallpass"))
-            .args(arguments)
-            .env_clear()
-            .env("TMPDIR", home.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let all: Vec<Value> = run(&["bench", "--seconds", "1", "--json"])
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let printed = printed_by(bare_hallpass(home.path(), &["bench", "--seconds", "1", "--json"]));
+    let all: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<_> =
         all.iter().map(|of| (of["name"].as_str().unwrap(), of["callers"].as_u64().unwrap())).collect();
     let wanted = [
