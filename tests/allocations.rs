@@ -46,10 +46,15 @@ async fn what_is_held_costs_no_allocation_and_what_is_bad_leaves_none() {
     let mut daemon = Daemon::with_settings("[lifetimes]\naccess = \"1h\"\n").await;
     add_user(&daemon.admin().await, "ann", PASSWORD, &["editor"]).await;
     let client = daemon.client().await;
-    let verifier = Verifier::builder().deadline(Duration::from_secs(30)).connect(daemon.socket()).unwrap();
+    let builder = Verifier::builder().deadline(Duration::from_secs(30));
+    let verifier = builder.clone().connect(daemon.socket()).unwrap();
+    let reporting = builder.report_every(Duration::from_secs(1)).connect(daemon.socket()).unwrap();
     let access = tokens(&client, "ann", PASSWORD).await.unwrap().access;
     let good = [access, cookie(&client, "ann", PASSWORD).await.unwrap().0];
-    for token in &good {
+    for (verifier, token) in [&verifier, &reporting]
+        .into_iter()
+        .flat_map(|verifier| good.each_ref().map(|token| (verifier, token)))
+    {
         verifier.verify(token.expose()).unwrap();
         assert_eq!(verifier.verify(token.expose()).unwrap().way(), Way::Memory);
         let needs = Needs { roles: vec!["editor".into()], ..Needs::default() };

@@ -12,6 +12,7 @@ use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
 
+use hallpass_client::VerifierReport;
 use serde_json::{Value, json};
 use support::{Daemon, PASSWORD, PATIENCE, POLL, add_user, clear_environment, tokens};
 
@@ -73,7 +74,9 @@ async fn the_parser_of_prometheus_reads_what_was_counted() {
     let Some(python) = python() else { return };
     let daemon = Daemon::start().await;
     add_user(&daemon.admin().await, "alice", PASSWORD, &["editor"]).await;
-    tokens(&daemon.client().await, "alice", PASSWORD).await.unwrap();
+    let client = daemon.client().await;
+    tokens(&client, "alice", PASSWORD).await.unwrap();
+    client.report(VerifierReport { memory: u64::MAX, ..VerifierReport::default() }).await.unwrap();
     let text = printed(&daemon, &["metrics"]);
     let read = run(Command::new(&python).args(["-I", "-c", PARSER]), &text);
     for family in [
@@ -81,6 +84,7 @@ async fn the_parser_of_prometheus_reads_what_was_counted() {
         "hallpass_request_duration_seconds histogram",
         "hallpass_sessions_alive gauge 1",
         "hallpass_commit_batch_size histogram",
+        "hallpass_verifier_verifications counter",
     ] {
         assert!(read.lines().any(|line| line.starts_with(family)), "{family} is not among\n{read}");
     }

@@ -1,26 +1,21 @@
 //! The tour: what a newcomer runs first has to work, to tell the truth, and to leave nothing behind.
 #![cfg(test)]
 
+#[expect(dead_code, reason = "each test file uses its part")]
+mod support;
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use support::{bare_hallpass, printed_by};
 
 #[test]
 fn the_tour_shows_every_step_and_leaves_nothing_behind() {
     let home = tempfile::tempdir().unwrap();
-    let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_hallpass"))
-            .args(arguments)
-            .env_clear()
-            .env("TMPDIR", home.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let run = |arguments: &[&str]| printed_by(bare_hallpass(home.path(), arguments));
     let steps: Vec<serde_json::Value> =
         run(&["tour", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let told = |step: &str, outcome: &str| {
@@ -43,13 +38,8 @@ fn the_tour_shows_every_step_and_leaves_nothing_behind() {
 fn an_interrupted_tour_leaves_nothing_behind_and_ends_by_the_signal() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let home = tempfile::tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hallpass"))
-            .args(["tour", "--json"])
-            .env_clear()
-            .env("TMPDIR", home.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            bare_hallpass(home.path(), &["tour", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut told = BufReader::new(child.stdout.take().unwrap());
         told.read_line(&mut String::new()).unwrap();
         assert_eq!(home.path().read_dir().unwrap().count(), 1, "the tour has begun");

@@ -4,17 +4,33 @@
 #[expect(dead_code, reason = "each test file uses its part")]
 mod support;
 
+use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
-use hallpass_client::{Needs, RequestId, SessionKind, Token};
+use hallpass_client::{ListSessions, Needs, RequestId, SessionKind, Token};
 use serde_json::Value;
-use support::{Daemon, PASSWORD, PATIENCE, POLL, add_user, clear_environment, login, refresh, tokens};
+use support::{
+    Daemon, PASSWORD, PATIENCE, POLL, add_user, bare_hallpass, clear_environment, cookie, login, printed_by,
+    refresh, tokens,
+};
 
 fn hallpass(daemon: &Daemon, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
     clear_environment(&mut command);
     command.arg("--socket").arg(daemon.socket()).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// The same with this line on its stdin.
+fn with_line(daemon: &Daemon, arguments: &[&str], line: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+    clear_environment(&mut command);
+    command.arg("--socket").arg(daemon.socket()).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // One that is refused for its arguments may be gone before it has read.
+    let _ = writeln!(child.stdin.take().unwrap(), "{line}");
+    child.wait_with_output().unwrap()
 }
 
 fn printed(daemon: &Daemon, arguments: &[&str]) -> String {
@@ -171,22 +187,7 @@ async fn without_a_daemon_there_is_nothing_to_watch() {
 #[test]
 fn a_measurement_measures_everything_and_leaves_nothing_behind() {
     let home = tempfile::tempdir().unwrap();
-    let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_hallpass"))
-            .args(arguments)
-            .env_clear()
-            .env("TMPDIR", home.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let all: Vec<Value> = run(&["bench", "--seconds", "1", "--json"])
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let names: Vec<_> =
-        all.iter().map(|of| (of["name"].as_str().unwrap(), of["callers"].as_u64().unwrap())).collect();
+    let all = rows(&printed_by(bare_hallpass(home.path(), &["bench", "--seconds", "1", "--json"])));
     let wanted = [
         ("verify in process", 1),
         ("verify by call", 1),
@@ -195,14 +196,58 @@ fn a_measurement_measures_everything_and_leaves_nothing_behind() {
         ("refresh", 16),
         ("login", 1),
     ];
-    assert_eq!(names, wanted);
+    assert_eq!(names(&all), wanted);
+    let p50 = |place: usize| all[place]["p50_nanos"].as_u64().unwrap();
+    assert!(p50(0) < p50(1) && p50(1) < p50(5), "memory, a question and a hash are worlds apart: {all:?}");
+    assert_eq!(home.path().read_dir().unwrap().count(), 0, "nothing is left behind");
+}
+
+/// The rows of a measurement, each of which must be one.
+fn rows(printed: &str) -> Vec<Value> {
+    let all: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for of in &all {
         let [p50, p99, max] = ["p50_nanos", "p99_nanos", "max_nanos"].map(|name| of[name].as_u64().unwrap());
         assert!(0 < p50 && p50 <= p99 && p99 <= max && of["count"].as_u64().unwrap() > 0, "{of}");
     }
-    let p50 = |place: usize| all[place]["p50_nanos"].as_u64().unwrap();
-    assert!(p50(0) < p50(1) && p50(1) < p50(5), "memory, a question and a hash are worlds apart: {all:?}");
-    assert_eq!(home.path().read_dir().unwrap().count(), 0, "nothing is left behind");
+    all
+}
+
+fn names(rows: &[Value]) -> Vec<(&str, u64)> {
+    rows.iter().map(|of| (of["name"].as_str().unwrap(), of["callers"].as_u64().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_measurement_of_the_daemon_that_runs_changes_nothing_there() {
+    let daemon = Daemon::start().await;
+    add_user(&daemon.admin().await, "alice", PASSWORD, &[]).await;
+    let client = daemon.client().await;
+    let held = tokens(&client, "alice", PASSWORD).await.unwrap();
+    let list = ListSessions { user: held.user, after: None };
+    let state = async || {
+        let metrics = daemon.admin().await.metrics().await.unwrap();
+        (metrics.sessions, metrics.disk.audit_entries, client.sessions(list.clone()).await.unwrap())
+    };
+    let before = state().await;
+    let measure = ["bench", "--running", "--seconds", "1", "--json"];
+    assert_eq!(names(&rows(&printed(&daemon, &measure))), [("hello", 1), ("hello", 64)]);
+    let with_token = with_line(&daemon, &[&measure[..], &["-"]].concat(), held.access.expose());
+    let all = rows(&String::from_utf8(with_token.stdout).unwrap());
+    let verified = [("verify in process", 1), ("verify by call", 1), ("verify by call", 64)];
+    assert_eq!(names(&all), [&[("hello", 1), ("hello", 64)][..], &verified].concat());
+    assert_eq!(state().await, before);
+
+    // What would change something, or cannot be meant, is refused before anything is measured.
+    let (session, _) = cookie(&client, "alice", PASSWORD).await.unwrap();
+    for (arguments, line, status, words) in [
+        (&["bench", "--running", "-"][..], session.expose(), 2, "only an access token"),
+        (&["bench", "--running", "-"], "eyJ.eyJ.x", 1, "invalid_token"),
+        (&["bench"], "", 2, "--running"),
+    ] {
+        let refused = with_line(&daemon, arguments, line);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(refused.status.code() == Some(status) && said.contains(words), "{arguments:?}: {said}");
+        assert!(refused.stdout.is_empty() && !said.contains(session.expose()));
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hallpass_protocol::auth::{
     ChangePassword, Context, Grant, Hello, Identity, ListSessions, Login, Needs, OpenSession, PublishedKeys,
-    Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionPage, Verify,
+    Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionPage, VerifierReport, Verify,
 };
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::request_id::RequestId;
@@ -231,6 +231,14 @@ waiting! {
     /// # Ok(()) }
     /// ```
     service_token(audience: Option<String>) -> ServiceToken;
+
+    /// ```
+    #[doc = include_str!("doc/blocking.txt")]
+    /// # use hallpass_client::VerifierReport;
+    /// hallpass.report(VerifierReport { memory: 990, daemon: 10, ..VerifierReport::default() })?;
+    /// # Ok(()) }
+    /// ```
+    report(counted: VerifierReport) -> ();
 
     /// ```
     #[doc = include_str!("doc/blocking.txt")]

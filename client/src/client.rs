@@ -8,7 +8,7 @@ use std::time::Duration;
 use hallpass_protocol::auth::{
     AuthRequest, AuthResponse, ChangePassword, Context, Grant, Hello, Identity, ListSessions, Login, Needs,
     OpenSession, PublishedKeys, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken,
-    SessionPage, Verified, Verify,
+    SessionPage, Verified, VerifierReport, Verify,
 };
 use hallpass_protocol::limits::REQUEST_DEADLINE;
 use hallpass_protocol::paths;
@@ -460,6 +460,22 @@ impl Client {
     pub async fn service_token(&self, audience: Option<String>) -> Result<ServiceToken, Error> {
         let request = || AuthRequest::ServiceToken { audience: audience.clone() };
         self.link.call(self.manner, Repeat::Harmless, request, answer!(AuthResponse::ServiceToken)).await
+    }
+
+    /// Adds to what the daemon counts of this app's own verifiers, for whoever has other verifiers than [`Verifier`](crate::Verifier), which reports by
+    /// itself: see [`VerifierBuilder::report_every`](crate::VerifierBuilder::report_every).
+    ///
+    /// Never asked twice, or it could count twice.
+    ///
+    /// ```
+    #[doc = include_str!("doc/client.txt")]
+    /// # use hallpass_client::VerifierReport;
+    /// hallpass.report(VerifierReport { memory: 990, daemon: 10, ..VerifierReport::default() }).await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn report(&self, counted: VerifierReport) -> Result<(), Error> {
+        let request = || AuthRequest::Report { counted };
+        self.link.call(self.manner, Repeat::Never, request, answer!(AuthResponse::Report)).await
     }
 
     /// The public keys that access tokens are signed with, for whoever verifies with a JWT library. A [`Verifier`](crate::Verifier) fetches them by itself.

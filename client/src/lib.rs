@@ -87,7 +87,7 @@ pub use error::Error;
 pub use hallpass_protocol::auth::{
     ChangePassword, Context, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Needs, OpenSession,
     PublishedKeys, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked, ServiceToken, SessionInfo,
-    SessionKind, SessionPage, UserRef, Verify,
+    SessionKind, SessionPage, UserRef, VerifierReport, Verify,
 };
 pub use hallpass_protocol::error::{ErrorClass, ErrorCode, Refusal};
 pub use hallpass_protocol::id::{BadId, SessionId, UserId};

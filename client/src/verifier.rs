@@ -1,6 +1,7 @@
 //! Verification inside this process: by what is on hand while the board says that nothing has changed, by asking the daemon otherwise.
 
 mod agent;
+mod asking;
 mod bearer;
 mod cache;
 mod clock;
@@ -9,6 +10,7 @@ mod judge;
 mod near;
 mod settings;
 mod state;
+mod tally;
 
 pub use bearer::{Bearer, Verdict, Way};
 pub use settings::VerifierBuilder;
@@ -17,31 +19,24 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
-use hallpass_protocol::auth::{Context, Needs, Verify};
+use hallpass_protocol::auth::{Context, Needs};
 use hallpass_protocol::board::Ask;
-use hallpass_protocol::error::{ErrorClass, ErrorCode, Refusal};
-use hallpass_protocol::secret::Token;
+use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::token::TokenKind;
-use tokio::sync::mpsc::error::TrySendError;
 
 use crate::error::Error;
-use agent::{Job, Jobs};
+use agent::Jobs;
 use cache::{find, place};
 use clock::monotonic;
 use entry::{Entry, Question};
 use judge::Judged;
 use near::Owner;
 use state::State;
+use tally::Tally;
 
-/// How much longer than its deadline an answer is waited for: the thread that asks keeps to the deadline itself.
-const SLACK: Duration = Duration::from_secs(1);
 /// What is said while the daemon is silent.
 const SILENT: &str = "the daemon does not answer and its lease has run out, so nobody can vouch for the token; start hallpassd, or look at why it hangs";
-/// What is said in a child of the process that made the verifier.
-const FORKED: &str = "this process is a child of the one that made the verifier, whose thread it does not have; make a verifier after the fork";
-
 /// Verifies tokens inside this process.
 ///
 /// A token that was verified before is verified again by a look into memory: at what was answered, and at the daemon's board, which says whether
@@ -84,6 +79,8 @@ pub struct Verifier {
     state: Arc<State>,
     jobs: Jobs,
     owner: Owner,
+    /// Where is counted how tokens were told to be good, if that is reported.
+    tally: Option<Arc<Tally>>,
 }
 
 impl fmt::Debug for Verifier {
@@ -237,11 +234,13 @@ impl Verifier {
             };
             let tag = self.owner.tag(place);
             if let Some(seen) = near::with(tag, see) {
+                self.count(Way::Memory);
                 return Ok(seen);
             }
             if let Some(entry) = self.state.cache.pin().get(&place) {
                 near::hold(tag, entry);
                 if let Some(seen) = see(entry) {
+                    self.count(Way::Memory);
                     return Ok(seen);
                 }
             }
@@ -305,7 +304,7 @@ impl Verifier {
         let held = place(token).and_then(|place| find(&entries, place, token));
         let Some(entry) = held else { return self.judge(token, needs, context, monotonic) };
         match self.stands(entry, needs, context, monotonic) {
-            Ok(()) => Some(Ok(Verdict::new(Arc::clone(entry), Way::Memory))),
+            Ok(()) => Some(Ok(self.verdict(Arc::clone(entry), Way::Memory))),
             Err(why) => {
                 self.state.note(why);
                 None
@@ -332,14 +331,6 @@ impl Verifier {
         Ok(())
     }
 
-    #[cold]
-    fn wait(&self, token: &str, needs: &Needs, context: Option<&Context>) -> Result<Verdict, Error> {
-        let (told, telling) = std::sync::mpsc::sync_channel(1);
-        self.ask(token, needs, context, move |answer| drop(told.send(answer)));
-        let answer = telling.recv_timeout(self.state.deadline + SLACK).unwrap_or(Err(Error::NoAnswer));
-        self.settle(token, needs, context, answer)
-    }
-
     /// What can be told without waiting. While the daemon is silent that is what is stale, where that is wanted, or that nobody answers.
     #[inline]
     fn known(&self, token: &str, needs: &Needs, context: Option<&Context>) -> Option<Result<Verdict, Error>> {
@@ -357,7 +348,7 @@ impl Verifier {
     }
 
     /// How often the daemon was asked since the start, by reason: `changed`, `floor`, `ahead`, `keys`, `no_lease`, `closed`, or `unseen` for what
-    /// was never verified before or did not meet its needs. What was told without asking is not counted: that would cost more than the telling.
+    /// was never verified before or did not meet its needs. What was told without asking is not among them: see [`VerifierBuilder::report_every`].
     #[must_use]
     pub fn asked(&self) -> Vec<(&'static str, u64)> {
         self.state.asked().map(|(why, count)| (why.map_or("unseen", |why| why.as_str()), count)).collect()
@@ -395,7 +386,7 @@ impl Verifier {
             Judged::Good(entry) => {
                 let entry = Arc::<Entry>::from(entry);
                 self.state.cache.insert(Arc::clone(&entry));
-                Some(Ok(Verdict::new(entry, Way::Signature)))
+                Some(Ok(self.verdict(entry, Way::Signature)))
             }
             Judged::Refused(code) => Some(Err(Error::Refused(Refusal::new(code)))),
             Judged::Ask(why) => {
@@ -403,65 +394,6 @@ impl Verifier {
                 None
             }
         }
-    }
-
-    /// Tells the daemon that a session was used, without making anybody wait; its answer takes the place of what is held.
-    #[cold]
-    fn touch(&self, entry: &Arc<Entry>, needs: &Needs, context: Option<&Context>) {
-        let held = Arc::clone(entry);
-        self.ask(entry.token(), needs, context, move |answer| match answer {
-            Ok(_) => {}
-            Err(error) if ends(&error) => held.end(),
-            Err(_) => held.untouched(),
-        });
-    }
-
-    fn ask(
-        &self,
-        token: &str,
-        needs: &Needs,
-        context: Option<&Context>,
-        told: impl FnOnce(Result<Arc<Entry>, Error>) + Send + 'static,
-    ) {
-        if self.state.process != std::process::id() {
-            return told(Err(Error::Refused(Refusal::because(ErrorCode::Unavailable, FORKED))));
-        }
-        let token = Token::new(token.to_owned());
-        let verify = Verify { token, needs: needs.clone(), context: context.cloned() };
-        if let Err(TrySendError::Full(job)) = self.jobs.try_send(Job { verify, told: Box::new(told) }) {
-            (job.told)(Err(Error::Refused(Refusal::new(ErrorCode::Busy))));
-        }
-    }
-
-    /// What comes of an answer: a verdict, or a refusal, or what is held where nobody answers and that was asked for.
-    #[cold]
-    fn settle(
-        &self,
-        token: &str,
-        needs: &Needs,
-        context: Option<&Context>,
-        answer: Result<Arc<Entry>, Error>,
-    ) -> Result<Verdict, Error> {
-        match answer {
-            Ok(entry) => Ok(Verdict::new(entry, Way::Daemon)),
-            Err(error) if error.is_answer() => {
-                if ends(&error) {
-                    self.forget(token);
-                }
-                Err(error)
-            }
-            Err(error) => self.stale(token, needs, context).ok_or(error),
-        }
-    }
-
-    /// Ends what is held of a token, wherever that is.
-    fn forget(&self, token: &str) {
-        let entries = self.state.cache.pin();
-        if let Some(entry) = place(token).and_then(|place| find(&entries, place, token)) {
-            entry.end();
-        }
-        drop(entries);
-        self.state.cache.remove(token);
     }
 
     /// What is held, if it was good when the daemon was last heard of and that is not too long ago.
@@ -475,12 +407,19 @@ impl Verifier {
         let entry = find(&entries, place(token)?, token)?;
         let time = entry.check_stale(board, monotonic(), self.state.stale_for)?;
         let good = entry.meets(needs, time) && entry.is_from(context);
-        good.then(|| Verdict::new(Arc::clone(entry), Way::Stale))
+        good.then(|| self.verdict(Arc::clone(entry), Way::Stale))
     }
-}
 
-/// Whether a refusal says that the token is good no more. What else is refused says nothing of the token itself.
-fn ends(error: &Error) -> bool {
-    error.is_answer()
-        && matches!(error.class(), ErrorClass::Login | ErrorClass::Refresh | ErrorClass::Invalid)
+    #[inline]
+    fn verdict(&self, entry: Arc<Entry>, way: Way) -> Verdict {
+        self.count(way);
+        Verdict::new(entry, way)
+    }
+
+    #[inline]
+    fn count(&self, way: Way) {
+        if let Some(tally) = &self.tally {
+            tally.count(way);
+        }
+    }
 }

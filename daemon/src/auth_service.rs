@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hallpass_protocol::auth::{
     Answer, Auth, AuthRequest, AuthResponse, ChangePassword, Grant, GrantedTokens, Hello, Identity,
     ListSessions, Login, OpenSession, PublishedKeys, Reauthenticate, RedeemCode, Refresh, Revoke, Revoked,
-    ServiceToken, SessionPage, Verified, Verify,
+    ServiceToken, SessionPage, Verified, VerifierReport, Verify,
 };
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::jws::{AccessClaims, jti};
@@ -109,6 +109,10 @@ impl Auth for AuthService {
         })
         .await
     }
+
+    async fn report(self, context: call::Context, counted: VerifierReport) -> Answer<()> {
+        self.counted(Operation::Report, &context, async { self.answer_report(counted) }).await
+    }
 }
 
 impl AuthService {
@@ -137,6 +141,12 @@ impl AuthService {
             AuthRequest::Jwks {} => {
                 let answer = self.counted_at_once(Operation::Jwks, context, || self.answer_jwks());
                 AtOnce::Other(AuthResponse::Jwks(answer).into())
+            }
+            AuthRequest::Report { counted } => {
+                let report = || self.answer_report(*counted);
+                AtOnce::Other(
+                    AuthResponse::Report(self.counted_at_once(Operation::Report, context, report)).into(),
+                )
             }
             _ => return None,
         })
@@ -186,6 +196,12 @@ impl AuthService {
     fn audience(&self, permit: &Permit, operation: Operation, asked: Option<&str>) -> Answer<String> {
         let refused = |refusal: &Refusal| self.shared.remember_refused(&self.caller, operation, refusal.code);
         permit.audience(asked).inspect_err(refused)
+    }
+
+    fn answer_report(&self, counted: VerifierReport) -> Answer<()> {
+        let _permit = self.admit(Operation::Report)?;
+        self.app.reports(counted);
+        Ok(())
     }
 
     fn answer_jwks(&self) -> Answer<PublishedKeys> {

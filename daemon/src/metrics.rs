@@ -2,16 +2,19 @@
 //! a lock and without taking memory.
 
 mod histogram;
+mod reported;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hallpass_protocol::auth::VerifierReport;
 use hallpass_protocol::error::ErrorCode;
 use hallpass_protocol::metrics::{APPS_COUNTED, AppMetrics, Counted, OTHER_APPS, OperationMetrics};
 use hallpass_protocol::time::Stamp;
 
 pub(crate) use histogram::{BATCHES, DURATIONS, Histogram};
+use reported::Reported;
 
 use crate::domain::policy::Operation;
 use crate::domain::raise::Raise;
@@ -63,6 +66,7 @@ pub(crate) struct OfApp {
     brief: Count,
     refused: Count,
     verifications: Count,
+    verifier: Reported,
 }
 
 /// Of calls that wait for nothing, one in so many is timed.
@@ -77,6 +81,11 @@ impl OfApp {
     /// A call begins that waits for nothing. Whether it is to be timed.
     pub(crate) fn begins_at_once(&self) -> bool {
         self.brief.next().is_multiple_of(TIMED)
+    }
+
+    /// Its verifiers say that they have told this.
+    pub(crate) fn reports(&self, counted: VerifierReport) {
+        self.verifier.add(counted);
     }
 
     fn requests(&self) -> u64 {
@@ -234,6 +243,7 @@ impl Requests {
             requests: counts.requests(),
             refused: counts.refused.read(),
             verifications: counts.verifications.read(),
+            verifier: counts.verifier.read(),
         };
         apps.iter().map(of).collect()
     }
@@ -384,8 +394,9 @@ mod tests {
         assert_eq!((word(&login.outcomes, "ok"), word(&login.outcomes, "busy")), (2, 1));
         assert_eq!((login.duration.count(), login.duration.counts[2], login.duration.counts[36]), (2, 1, 1));
         assert!(operations.iter().filter(|of| of.operation != "login").all(|of| of.duration.count() == 0));
-        let app = AppMetrics { app: "shop".into(), requests: TIMED + 2, refused: 1, verifications: 0 };
-        assert_eq!(requests.apps(), [app]);
+        let counted =
+            AppMetrics { app: "shop".into(), requests: TIMED + 2, refused: 1, ..AppMetrics::default() };
+        assert_eq!(requests.apps(), [counted]);
     }
 
     #[test]
@@ -433,6 +444,8 @@ mod tests {
             for count in [&app.brief, &app.refused, &app.verifications] {
                 count.add(u64::MAX);
             }
+            let most = u64::MAX;
+            app.reports(VerifierReport { memory: most, signature: most, daemon: most, stale: most });
         }
         let app = requests.of_app("x");
         for operation in &requests.operations {

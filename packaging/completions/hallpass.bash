@@ -338,7 +338,7 @@ _hallpass() {
             return 0
             ;;
         hallpass__subcmd__bench)
-            opts="-h --seconds --json --socket --help"
+            opts="-h --seconds --running --json --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

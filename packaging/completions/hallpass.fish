@@ -68,6 +68,7 @@ complete -c hallpass -n "__fish_hallpass_using_subcommand metrics" -l json -d 'P
 complete -c hallpass -n "__fish_hallpass_using_subcommand metrics" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c hallpass -n "__fish_hallpass_using_subcommand bench" -l seconds -d 'How long to measure each operation, 1 to 30' -r
 complete -c hallpass -n "__fish_hallpass_using_subcommand bench" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand bench" -l running -d 'Measure the daemon that runs, by calls that change nothing there'
 complete -c hallpass -n "__fish_hallpass_using_subcommand bench" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand bench" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c hallpass -n "__fish_hallpass_using_subcommand doctor" -l config -d 'The configuration, for a daemon that serves the whole host' -r -F

@@ -11,7 +11,7 @@ pub use opening::{
     ChangePassword, Context, Grant, GrantedTokens, Login, OpenSession, Reauthenticate, RedeemCode,
     ServiceToken, SessionKind, UserRef,
 };
-pub use verifying::{Identity, Needs, Verified, Verify};
+pub use verifying::{Identity, Needs, Verified, VerifierReport, Verify};
 
 use std::path::PathBuf;
 
@@ -54,6 +54,9 @@ pub trait Auth {
     /// call may be, which is that many session tokens or 8 access tokens. The answers are of the first requests, in their order; whoever gets fewer
     /// than they asked for asks again for the rest.
     async fn verify_many(requests: Vec<Verify>) -> Answer<Vec<Answer<Verified>>>;
+    /// Adds to what is counted of the calling app's own verifiers: what they have told since they last said so. It is the app's word, and nothing else goes
+    /// by it. Needs the right `verify`.
+    async fn report(counted: VerifierReport) -> Answer<()>;
 }
 
 /// Who is at each end of a connection.

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::auth::VerifierReport;
 use crate::time::Millis;
 
 /// Most apps that are counted each by itself. Further ones are counted together, as [`OTHER_APPS`].
@@ -82,6 +83,8 @@ pub struct AppMetrics {
     pub refused: u64,
     /// Tokens that it had looked at.
     pub verifications: u64,
+    /// What its verifiers say that they have told inside its own processes. They say so where the app wants it.
+    pub verifier: VerifierReport,
 }
 
 /// Who has come.

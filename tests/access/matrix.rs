@@ -8,7 +8,7 @@ use std::time::Instant;
 use hallpass_client::admin::{AdminClient, AuditEntry, AuditTail};
 use hallpass_client::{
     ChangePassword, Client, Context, Error, GrantedTokens, ListSessions, Login, Needs, OpenSession, Password,
-    Reauthenticate, RedeemCode, Revoke, SessionKind, Token, UserRef, Verify,
+    Reauthenticate, RedeemCode, Revoke, SessionKind, Token, UserRef, VerifierReport, Verify,
 };
 
 use crate::errand::{Errand, Program, Shown, Task, open_the_way_to, own, say};
@@ -21,7 +21,7 @@ const SHARED: &str = "shared";
 /// Rights as the configuration names them, each with the operations that need it.
 const RIGHTS: [(&str, &[&str]); 7] = [
     ("login", &["login", "reauthenticate", "change_password", "redeem_code"]),
-    ("verify", &["verify", "verify_many"]),
+    ("verify", &["verify", "verify_many", "report"]),
     ("refresh", &["refresh"]),
     ("revoke", &["revoke"]),
     ("list", &["sessions"]),
@@ -199,6 +199,7 @@ async fn call_what_reads(client: &Client, errand: &Errand) {
         Ok(outcomes) => outcome("verify_many", &outcomes[0]),
         Err(error) => outcome::<()>("verify_many", &Err(error)),
     }
+    outcome("report", &client.report(VerifierReport::default()).await);
     let list = ListSessions { user: shown.user_id.parse().expect("a user id"), after: None };
     let page = client.sessions(list).await;
     outcome("sessions", &page);
@@ -338,7 +339,7 @@ async fn e1_e2_every_operation_by_every_kind_of_caller() {
                 is_on_record(&admin, caller, operation, outcome).await;
             }
         }
-        assert_eq!(asked, if caller == Caller::Nobody { 2 } else { 16 }, "{said:?}");
+        assert_eq!(asked, if caller == Caller::Nobody { 2 } else { 17 }, "{said:?}");
     }
     assert!(
         daemon.client_error().await.contains("belongs to no app"),

@@ -179,6 +179,62 @@ fn a_daemon_of_another_release_is_told_in_its_own_sentence() {
     report.says("version", "problem", "this daemon version 9", "install the same release");
 }
 
+/// Puts as many other bytes in the place of some, wherever a file has them.
+fn edit(path: &Path, from: &[u8], to: &[u8]) {
+    let mut bytes = fs::read(path).unwrap();
+    let at: Vec<_> = (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from)).collect();
+    assert!(!at.is_empty() && from.len() == to.len(), "there is nothing to edit");
+    for at in at {
+        bytes[at..at + to.len()].copy_from_slice(to);
+    }
+    fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_chain_that_somebody_has_edited_is_a_problem_with_and_without_the_daemon() {
+    let mut daemon = Daemon::start().await;
+    let admin = daemon.admin().await;
+    add_user(&admin, "bob", PASSWORD, &[]).await;
+    admin.user_disable("bob").await.unwrap();
+    admin.user_enable("bob").await.unwrap();
+    daemon.stop().await;
+    Report::on(&daemon).says("audit", "ok", "each follows from the one before it", "");
+    edit(&daemon.state_dir().join("hallpass.redb"), b"user.disable", b"user.rewrite");
+    let changed = "the chain is not what the daemon wrote";
+    let report = Report::on(&daemon);
+    report.says("audit", "problem", changed, "hallpass audit verify --state-dir");
+    let state = daemon.state_dir();
+    let verified = hallpass([Path::new("audit"), Path::new("verify"), Path::new("--state-dir"), &state]);
+    assert!(verified.status.code() == Some(1) && stdout(&verified).contains("fault: "), "{verified:?}");
+    daemon.restart().await;
+    let report = Report::on(&daemon);
+    report.says("audit", "problem", changed, "find out who could write there, and: hallpass audit verify");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn an_older_database_in_the_place_of_the_last_is_told_with_and_without_the_daemon() {
+    let mut daemon = Daemon::start().await;
+    add_user(&daemon.admin().await, "bob", PASSWORD, &[]).await;
+    daemon.stop().await;
+    let (database, copy) = (daemon.state_dir().join("hallpass.redb"), daemon.dir().join("copy"));
+    fs::copy(&database, &copy).unwrap();
+    daemon.restart().await;
+    daemon.admin().await.user_disable("bob").await.unwrap();
+    daemon.stop().await;
+    fs::copy(&copy, &database).unwrap();
+    Report::on(&daemon).says("audit", "problem", "its end was cut off", "find out who could write there");
+    // The daemon goes on from what it finds, which ends every session, and what is wrong no longer shows in the chain.
+    daemon.restart().await;
+    let report = Report::on(&daemon);
+    report.says("audit", "warning", "found an older or another database", "find out who could write");
+    daemon.stop().await;
+    fs::remove_file(daemon.state_dir().join("audit.mark")).unwrap();
+    daemon.restart().await;
+    Report::on(&daemon).says("audit", "warning", "could not confirm the entries before it", "--against LOG");
+    daemon.stop().await;
+}
+
 /// A file system that is gone when this is.
 struct Mounted(PathBuf);
 

@@ -1,5 +1,5 @@
-//! What whoever operates a daemon meets: its configuration, `hallpass doctor`, manual pages and completions, apps in containers, and a client in another
-//! language.
+//! What whoever operates a daemon meets: its configuration, `hallpass doctor`, manual pages and completions, apps in containers, a client in another
+//! language, and what apps report.
 #![cfg(test)]
 
 mod config;
@@ -7,6 +7,7 @@ mod containers;
 mod doctor;
 mod foreign;
 mod meant;
+mod reported;
 mod shells;
 #[expect(dead_code, reason = "each test file uses its part")]
 #[path = "../support/mod.rs"]

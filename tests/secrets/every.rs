@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use hallpass_client::admin::{AdminClient, ImportUser, NewMasterKey, RotateKey};
 use hallpass_client::{
     ChangePassword, Client, Context, ListSessions, Needs, OpenSession, Password, Reauthenticate, RedeemCode,
-    Revoke, SessionKind, Token, UserRef, Verify,
+    Revoke, SessionKind, Token, UserRef, VerifierReport, Verify,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -59,6 +59,7 @@ async fn call_as_an_app(client: &Client, admin: &AdminClient, secrets: &mut Secr
     client.verify(access.clone(), Needs::default()).await.expect("it stands");
     let verify = Verify { token: access.clone(), needs: Needs::default(), context: None };
     client.verify_many(vec![verify]).await.expect("an app that verifies");
+    client.report(VerifierReport::default()).await.expect("an app that verifies");
     client.sessions(ListSessions { user: grant.user_id, after: None }).await.expect("an app that lists");
     let again = client.reauthenticate(proof(&access, PASSWORDS[0])).await.expect("her password");
     let again = shown(&again, secrets);

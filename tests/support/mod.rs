@@ -325,6 +325,20 @@ pub(crate) fn clear_environment(command: &mut Command) {
     command.env("HALLPASS_LOG", level);
 }
 
+/// The control command with nothing in its environment but where temporary files go.
+pub(crate) fn bare_hallpass(temporary: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+    command.args(arguments).env_clear().env("TMPDIR", temporary);
+    command
+}
+
+/// What a command prints that must succeed.
+pub(crate) fn printed_by(mut command: Command) -> String {
+    let output = command.output().expect("it starts");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
 /// Adds a user with a password and roles.
 pub(crate) async fn add_user(admin: &AdminClient, name: &str, password: &str, roles: &[&str]) -> UserInfo {
     let roles = roles.iter().map(|&role| role.to_owned()).collect();

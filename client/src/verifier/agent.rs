@@ -7,12 +7,14 @@ use std::time::Duration;
 use hallpass_protocol::auth::{Verified, Verify};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use super::clock::monotonic;
 use super::entry::{Entry, Question};
 use super::judge::Judge;
 use super::state::State;
+use super::tally::Tally;
 use crate::client::Client;
 use crate::error::Error;
 
@@ -30,6 +32,12 @@ pub(super) struct Job {
     pub(super) told: Box<dyn FnOnce(Result<Arc<Entry>, Error>) + Send>,
 }
 
+/// What is told to the daemon of what was counted here, and how often.
+pub(super) struct Reports {
+    pub(super) tally: Arc<Tally>,
+    pub(super) every: Duration,
+}
+
 /// The way to the thread. It ends when the last of these is dropped.
 pub(super) type Jobs = Sender<Job>;
 
@@ -37,7 +45,11 @@ pub(super) type Jobs = Sender<Job>;
 ///
 /// # Errors
 /// As for [`Client::connect`], or a system that has no thread to give.
-pub(super) fn start<F>(connect: impl FnOnce() -> F + Send + 'static, state: Arc<State>) -> Result<Jobs, Error>
+pub(super) fn start<F>(
+    connect: impl FnOnce() -> F + Send + 'static,
+    state: Arc<State>,
+    reports: Option<Reports>,
+) -> Result<Jobs, Error>
 where
     F: Future<Output = Result<Client, Error>>,
 {
@@ -58,7 +70,14 @@ where
             // Whoever started this waits for it.
             let _ = ready.send(learned);
             if !failed {
+                let (over, ending) = oneshot::channel();
+                let reporting = reports.map(|reports| tokio::spawn(report(client.clone(), reports, ending)));
                 serve(client, waiting, &state).await;
+                drop(over);
+                if let Some(reporting) = reporting {
+                    // A panic there has been printed.
+                    let _ = reporting.await;
+                }
             }
         });
     };
@@ -92,6 +111,29 @@ async fn serve(client: Client, mut waiting: Receiver<Job>, state: &Arc<State>) {
             _ = sweep.tick() => {
                 state.cache.retain(|entry| !entry.has_expired());
             }
+        }
+    }
+}
+
+/// Tells the daemon from time to time what was counted here, and once more when nobody verifies any more.
+async fn report(client: Client, reports: Reports, mut ending: oneshot::Receiver<()>) {
+    let mut next = interval_at(Instant::now() + reports.every, reports.every);
+    next.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let is_over = tokio::select! {
+            _ = next.tick() => false,
+            _ = &mut ending => true,
+        };
+        let counted = reports.tally.take();
+        // Where it is not known whether it has arrived, to lose it is better than to count it twice.
+        if counted.total() > 0
+            && let Err(error) = client.report(counted).await
+            && error.code() != ErrorCode::Unknown
+        {
+            reports.tally.give_back(counted);
+        }
+        if is_over {
+            return;
         }
     }
 }

@@ -1,15 +1,21 @@
 //! How a verifier is set up.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Verifier;
+use super::agent::{self, Reports};
 use super::cache::Cache;
 use super::near::Owner;
 use super::state::State;
-use super::{Verifier, agent};
+use super::tally::Tally;
 use crate::client::{Client, DEFAULT_DEADLINE};
 use crate::error::Error;
+
+/// How often can be reported.
+const REPORT_EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 
 /// Sets a [`Verifier`] up.
 ///
@@ -24,6 +30,7 @@ use crate::error::Error;
 ///     .deadline(Duration::from_millis(500))
 ///     // Should the daemon die, whoever it knew a moment ago is let in for so long.
 ///     .serve_stale_for(Duration::from_secs(30))
+///     .report_every(Duration::from_secs(5)) // for `hallpass metrics`
 ///     .connect_default()?;
 /// # Ok(()) }
 /// ```
@@ -34,11 +41,18 @@ pub struct VerifierBuilder {
     bytes: usize,
     deadline: Duration,
     stale_for: Duration,
+    report_every: Option<Duration>,
 }
 
 impl Default for VerifierBuilder {
     fn default() -> Self {
-        Self { entries: 32_768, bytes: 64 << 20, deadline: DEFAULT_DEADLINE, stale_for: Duration::ZERO }
+        Self {
+            entries: 32_768,
+            bytes: 64 << 20,
+            deadline: DEFAULT_DEADLINE,
+            stale_for: Duration::ZERO,
+            report_every: None,
+        }
     }
 }
 
@@ -66,6 +80,16 @@ impl VerifierBuilder {
     /// that was stopped in order ends this at once. What it could not tell any more is missed: that is the price.
     pub fn serve_stale_for(self, longest: Duration) -> Self {
         Self { stale_for: longest, ..self }
+    }
+
+    /// Tells the daemon this often, from a second to an hour, how many tokens were found good here and in which [`Way`](super::Way): `hallpass metrics` and `hallpass
+    /// top` show it. Off by default. Five seconds are as often as most want it, and each time is one small call.
+    ///
+    /// Each thread counts for itself, which adds a nanosecond or two to a verification from memory. What was counted since the last time is told when the last
+    /// clone of the verifier is dropped, where the process goes on for that long.
+    pub fn report_every(self, interval: Duration) -> Self {
+        let (shortest, longest) = REPORT_EVERY.into_inner();
+        Self { report_every: Some(interval.clamp(shortest, longest)), ..self }
     }
 
     /// A verifier that asks the daemon behind this socket. Waits until the daemon has answered.
@@ -108,7 +132,10 @@ impl VerifierBuilder {
         F: Future<Output = Result<Client, Error>>,
     {
         let state = Arc::new(State::new(Cache::new(self.entries, self.bytes), self.stale_for, self.deadline));
-        let jobs = agent::start(connect, Arc::clone(&state))?;
-        Ok(Verifier { state, jobs, owner: Owner::new() })
+        let owner = Owner::new();
+        let reports = self.report_every.map(|every| Reports { tally: Arc::new(Tally::new(owner)), every });
+        let tally = reports.as_ref().map(|reports| Arc::clone(&reports.tally));
+        let jobs = agent::start(connect, Arc::clone(&state), reports)?;
+        Ok(Verifier { state, jobs, owner, tally })
     }
 }

@@ -20,7 +20,7 @@ use super::shown::Shown;
 use super::visit::{Identity, Visit};
 use crate::client::Client;
 use crate::error::Error;
-use crate::verifier::Verifier;
+use crate::verifier::{Verifier, VerifierBuilder};
 
 /// Where a proxy writes whom it has asked for.
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -79,11 +79,14 @@ impl fmt::Debug for Web {
 ///
 /// ```no_run
 /// # async fn f() -> Result<(), hallpass_client::Error> {
+/// use std::time::Duration;
+/// use hallpass_client::Verifier;
 /// use hallpass_client::web::Web;
 ///
 /// let web = Web::builder()
 ///     .login_page("/login")
 ///     .proof_page("/prove")
+///     .verifier(Verifier::builder().report_every(Duration::from_secs(5)))
 ///     .origin("https://shop.example")
 ///     .trusted_proxies(1) // nginx, on this host
 ///     .connect_default()
@@ -107,6 +110,7 @@ pub struct WebBuilder {
     proxies: usize,
     plain: bool,
     tokens: bool,
+    verifier: VerifierBuilder,
     pub(super) denied_page: Option<fn(&Denied) -> String>,
 }
 
@@ -163,6 +167,11 @@ impl WebBuilder {
         Self { tokens: true, ..self }
     }
 
+    /// Has requests verified by a verifier that is set up like this: one that reports what it tells, or goes on for a while without the daemon.
+    pub fn verifier(self, verifier: VerifierBuilder) -> Self {
+        Self { verifier, ..self }
+    }
+
     /// Connects to the daemon behind this socket. The cookies are named after what it knows this app as.
     ///
     /// ```no_run
@@ -199,7 +208,8 @@ impl WebBuilder {
         let app = client.hello().await?.app;
         let socket = client.socket().to_owned();
         // It waits for the daemon on a thread of its own, which this one must not.
-        let connecting = tokio::task::spawn_blocking(move || Verifier::connect(socket));
+        let builder = self.verifier.clone();
+        let connecting = tokio::task::spawn_blocking(move || builder.connect(socket));
         let verifier = connecting.await.unwrap_or(Err(Error::NoAnswer))?;
         let cookies = Cookies::new(app, !self.plain);
         Ok(Web(Arc::new(Inner { client, verifier, cookies, renewals: Renewals::default(), settings: self })))

@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use hallpass_client::{
     AttemptId, ChangePassword, ErrorCode, Grant, GrantedTokens, Hello, Identity, ListSessions, Login, Millis,
     OpenSession, PublishedKeys, Reauthenticate, RedeemCode, Refresh, Refusal, Revoke, Revoked, ServiceToken,
-    SessionId, SessionKind, SessionPage, Stamp, Token, UserId,
+    SessionId, SessionKind, SessionPage, Stamp, Token, UserId, VerifierReport,
 };
 use hallpass_protocol::auth::{Answer, Auth, Verified, Verify};
 use hallpass_protocol::codec::{End, WireCodec};
@@ -273,6 +273,10 @@ impl Auth for Hand {
     async fn service_token(self, _: Context, _: Option<String>) -> Answer<ServiceToken> {
         self.play("service_token").await?;
         Ok(ServiceToken { token: Token::new("a.b.c".to_owned()), expires: Millis::MAX })
+    }
+
+    async fn report(self, _: Context, _: VerifierReport) -> Answer<()> {
+        self.play("report").await
     }
 
     async fn jwks(self, _: Context) -> Answer<PublishedKeys> {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use hallpass_client::Verifier;
+use hallpass_client::admin::AdminClient;
 use hallpass_client::web::Web;
 use hallpassd::testing::TestDaemon;
 
@@ -165,4 +167,26 @@ async fn plain_localhost_has_plain_cookies_that_still_carry_the_app() {
     assert!(
         page.set_cookies().iter().all(|cookie| !cookie.contains("Secure") && cookie.contains("HttpOnly"))
     );
+}
+
+#[tokio::test]
+async fn requests_are_verified_by_a_verifier_that_is_set_up_as_the_app_wants() {
+    let daemon = TestDaemon::start().unwrap();
+    daemon.add_user("alice", PASSWORD, &[]).unwrap();
+    let reporting = Verifier::builder().report_every(Duration::from_secs(1));
+    let app = app(&web(&daemon, Web::builder().verifier(reporting)).await);
+    let mut browser = Browser::new(&app);
+    browser.log_in().await;
+    for _ in 0..5 {
+        assert_eq!(browser.get("/me").await.text, "alice");
+    }
+    let admin = AdminClient::connect(daemon.admin_socket()).await.unwrap();
+    for _ in 0..2_000 {
+        let metrics = admin.metrics().await.unwrap();
+        if metrics.apps.iter().any(|app| app.verifier.total() >= 5) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("nothing is reported");
 }

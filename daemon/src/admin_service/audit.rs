@@ -13,7 +13,7 @@ use hallpass_protocol::limits::{AUDIT_LOOKED_AT, AUDIT_PER_PAGE, AUDIT_PER_STRET
 use crate::domain::policy::Permit;
 use crate::keys::Checkpoint;
 use crate::shared::{Shared, unreadable};
-use crate::store::{AuditRecord, Walk, Wanted};
+use crate::store::{AuditRecord, Stretch, Walk, Wanted};
 
 /// The newest entries, or those after a number.
 pub(super) fn tail(shared: &Shared, _: &Permit, request: &AuditTail) -> Answer<Vec<AuditEntry>> {
@@ -66,8 +66,8 @@ pub(super) async fn verify(shared: Arc<Shared>, _: &Permit, request: VerifyAudit
             snapshot.hold_against(&walk, &note, &kept, &key, &mut stretch).map_err(unreadable)?;
         }
         let place = codec::encode(&walk).map_err(|_| Refusal::new(ErrorCode::Internal))?;
-        let (faults, notes, done) = (stretch.faults, stretch.notes, stretch.done);
-        Ok(AuditStretch { place, entries: walk.entries, faults, notes, done })
+        let Stretch { faults, doubts, notes, done } = stretch;
+        Ok(AuditStretch { place, entries: walk.entries, faults, doubts, notes, done })
     });
     work.await.unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Internal)))
 }

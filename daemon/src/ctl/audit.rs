@@ -107,7 +107,8 @@ pub(super) async fn verify(
                 DaemonError::Store(error) => failed(error),
                 error => Failure::surprise(error),
             })?;
-        (view.entries, view.faults, view.notes) = (verified.entries, verified.faults, verified.notes);
+        (view.entries, view.faults) = (verified.entries, verified.faults);
+        view.notes = [verified.doubts, verified.notes].concat();
     } else {
         online(&admin().await?, &lines, &mut view).await?;
     }
@@ -123,7 +124,7 @@ async fn online(admin: &AdminClient, lines: &[String], view: &mut VerifiedView) 
         let stretch = admin.audit_verify(ask.clone()).await?;
         view.entries = stretch.entries;
         view.faults.extend(stretch.faults);
-        view.notes.extend(stretch.notes);
+        view.notes.extend(stretch.doubts.into_iter().chain(stretch.notes));
         ask = VerifyAudit { place: stretch.place, checkpoints: Vec::new() };
         if stretch.done {
             match rest.next() {

@@ -1,9 +1,12 @@
-//! How fast this host is: each operation for a few seconds against a daemon of its own, of which nothing is left behind.
+//! How fast this host is: each operation for a few seconds against a daemon of its own, of which nothing is left behind; or what can be measured of the
+//! one that runs.
 
 mod host;
 mod measure;
 mod report;
+mod running;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +23,7 @@ use crate::config::Config;
 use crate::entropy::{Entropy, RandomSource, SystemRandom};
 use host::Host;
 use measure::Bench;
-use report::Report;
+use report::{Against, Report};
 
 /// The one user there is.
 const NAME: &str = "alice";
@@ -30,7 +33,20 @@ const MANY: usize = 64;
 const SEVERAL: usize = 16;
 
 /// Measures, and shows each result as soon as it is there.
-pub(super) async fn run(args: &BenchArgs, out: &mut Out<'_>) -> Result<(), Failure> {
+pub(super) async fn run(
+    args: &BenchArgs,
+    socket: Option<&Path>,
+    app: impl AsyncFnOnce() -> Result<Client, Failure>,
+    out: &mut Out<'_>,
+) -> Result<(), Failure> {
+    if args.running {
+        return running::run(args, app, out).await;
+    }
+    if socket.is_some() {
+        return Err(Failure::usage(
+            "--socket names a daemon that runs, and without --running one is measured that is made for it; add --running, or leave --socket out",
+        ));
+    }
     let random: Arc<dyn RandomSource> = Arc::new(SystemRandom);
     let mut interrupts = Interrupts::hold().map_err(Failure::surprise)?;
     let entropy = Entropy::new(Arc::clone(&random));
@@ -40,8 +56,8 @@ pub(super) async fn run(args: &BenchArgs, out: &mut Out<'_>) -> Result<(), Failu
     config.refresh.per_minute = 0;
     let memory = u64::try_from(config.passwords.memory_kib).unwrap_or(u64::MAX) * 1024;
     let parts = home.parts(config, &random);
-    let report =
-        Report { seconds: args.seconds, place: parts.state_dir.display().to_string(), hash_memory: memory };
+    let place = parts.state_dir.display().to_string();
+    let report = Report { seconds: args.seconds, against: Against::Own { place, hash_memory: memory } };
     let host = Host::start(parts).await?;
     let measured = tokio::select! {
         measured = measure(&host, &entropy, &report, out) => measured,
@@ -59,19 +75,20 @@ async fn measure(host: &Host, entropy: &Entropy, report: &Report, out: &mut Out<
     let place = host.auth.clone();
     // It waits for the daemon, which has a thread of its own.
     let verifier = Verifier::connect(place)?;
-    let bench = Bench {
-        client: Client::connect(&host.auth).await?,
-        verifier,
-        password,
-        time: Duration::from_secs(report.seconds.into()),
-    };
+    let time = Duration::from_secs(report.seconds.into());
+    let bench = Bench { client: Client::connect(&host.auth).await?, time };
     report.begin(out)?;
-    Report::row(out, &bench.in_process().await?)?;
-    Report::row(out, &bench.verify(1).await?)?;
-    Report::row(out, &bench.verify(MANY).await?)?;
-    Report::row(out, &bench.refresh(1).await?)?;
-    Report::row(out, &bench.refresh(SEVERAL).await?)?;
-    Report::row(out, &bench.login().await?)?;
+    let (access, _) = bench.open().await?;
+    Report::row(out, &bench.in_process(&verifier, &access).await?)?;
+    for callers in [1, MANY] {
+        let (access, _) = bench.open_each(callers).await?;
+        Report::row(out, &bench.verify(access).await?)?;
+    }
+    for callers in [1, SEVERAL] {
+        let (_, refresh) = bench.open_each(callers).await?;
+        Report::row(out, &bench.refresh(refresh).await?)?;
+    }
+    Report::row(out, &bench.login(&password).await?)?;
     report.end(out)
 }
 

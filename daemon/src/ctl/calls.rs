@@ -41,7 +41,7 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Status => Ok(out.status(&socket.admin().await?.status().await?)?),
         Verb::Top(args) => top::run(&args, &socket.admin().await?, out).await,
         Verb::Metrics(args) => metrics::run(&args, &socket.admin().await?, out).await,
-        Verb::Bench(args) => bench::run(&args, out).await,
+        Verb::Bench(args) => bench::run(&args, socket.0, async || socket.app().await, out).await,
         Verb::Doctor(args) => doctor::run(args, socket.0, out).await,
         Verb::User(verb) => {
             let name = verb.whose().map(str::to_owned);

@@ -180,6 +180,8 @@ mod tests {
             "top --once --interval 0",
             "metrics --output /var/lib/node/hallpass.prom",
             "bench --seconds 5",
+            "bench --running",
+            "bench --running -",
             "user add alice",
             "user add alice --role a --role b --password-stdin",
             "user add alice --no-password",
@@ -280,6 +282,7 @@ mod tests {
             "audit tail --since yesterday",
             "top --interval 61",
             "bench --seconds 0",
+            "bench -",
         ] {
             assert!(!wrong(line).0.is_empty(), "{line}");
         }

@@ -84,6 +84,8 @@ operations! {
     RedeemCode = "redeem_code" needs Needs::Right(Right::Login);
     /// A verification, or many.
     Verify = "verify" needs Needs::Right(Right::Verify);
+    /// What a verifier inside the app has counted.
+    Report = "report" needs Needs::Right(Right::Verify);
     /// An exchange of a refresh token.
     Refresh = "refresh" needs Needs::Right(Right::Refresh);
     /// An end to sessions of the app.

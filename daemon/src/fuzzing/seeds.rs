@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use bytes::BytesMut;
 use hallpass_protocol::admin::{AddUser, AdminRequest, AdminResponse, AuditEntry};
 use hallpass_protocol::auth::{
-    AuthRequest, AuthResponse, Context, Login, Needs, Refresh, Revoke, Revoked, SessionKind, Verify,
+    AuthRequest, AuthResponse, Context, Login, Needs, Refresh, Revoke, Revoked, SessionKind, VerifierReport,
+    Verify,
 };
 use hallpass_protocol::codec::{self, put_frame};
 use hallpass_protocol::error::{ErrorCode, Refusal};
@@ -139,6 +140,7 @@ fn of_an_app() -> Inputs {
     let refresh = Refresh { token: token.clone(), attempt: None, audience: None, context };
     let refused =
         Refusal { code: ErrorCode::InvalidCredentials, message: "no".into(), retry_after_ms: Some(9) };
+    let counted = VerifierReport { memory: u64::MAX, signature: 300, daemon: 1, stale: 0 };
     let two = [asked(1, AuthRequest::Hello {}), asked(2, AuthRequest::Jwks {})].concat();
     let auth = named(
         &[0, 3],
@@ -152,6 +154,7 @@ fn of_an_app() -> Inputs {
             ),
             ("auth-refresh", asked(6, AuthRequest::Refresh { request: refresh })),
             ("auth-revoke", asked(7, AuthRequest::Revoke { request: Revoke::Token(token) })),
+            ("auth-report", asked(8, AuthRequest::Report { counted })),
         ],
     );
     let answers = named(
@@ -185,7 +188,7 @@ fn frames() -> Inputs {
         bytes[..4].copy_from_slice(&length.to_be_bytes());
         (format!("call-{first}-{method}"), [&[first, 64], &bytes[..]].concat())
     };
-    let calls = (0..13).map(|method| call(0, method)).chain((0..33).map(|method| call(2, method)));
+    let calls = (0..14).map(|method| call(0, method)).chain((0..33).map(|method| call(2, method)));
     [of_an_app(), admin, told, calls.collect()].concat()
 }
 

@@ -46,7 +46,7 @@ pub(crate) use restore::{Lost, Restore, Restorer, TakenBack};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use verify::{SealedKeys, Verified, sealed_keys, verify};
 pub(crate) use view::View;
-pub(crate) use walk::{Walk, Wanted};
+pub(crate) use walk::{Stretch, Walk, Wanted};
 pub(crate) use writer::{Audience, Committed, Writer, WriterThread};
 
 use schema::BadRow;

@@ -8,7 +8,7 @@ use redb::ReadableDatabase;
 use super::open::{broken, read_identity};
 use super::rows::Rows;
 use super::schema::Checksums;
-use super::walk::{KEPT_IS, NO_NOTE, NOTE_IS, Walk};
+use super::walk::{KEPT_IS, NO_NOTE, NOTE_IS, Stretch, Walk};
 use super::witness::{Note, Witness};
 use super::{StoreError, untouched};
 use crate::domain::keyset::Key;
@@ -22,6 +22,8 @@ pub(crate) struct Verified {
     pub(crate) entries: u64,
     /// What is wrong, in words.
     pub(crate) faults: Vec<String>,
+    /// What the daemon found at a start and could not believe, which it wrote down.
+    pub(crate) doubts: Vec<String>,
     /// What nobody can tell, or what somebody should know.
     pub(crate) notes: Vec<String>,
 }
@@ -52,7 +54,8 @@ pub(crate) fn verify(
         for checkpoint in checkpoints {
             walk.against(&rows, checkpoint, key.as_ref(), KEPT_IS, &mut stretch)?;
         }
-        Ok(Verified { entries: walk.entries, faults: stretch.faults, notes: stretch.notes })
+        let Stretch { faults, doubts, notes, .. } = stretch;
+        Ok(Verified { entries: walk.entries, faults, doubts, notes })
     }));
     looked.unwrap_or_else(|_| Err(broken(path)))
 }

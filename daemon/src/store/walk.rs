@@ -20,7 +20,7 @@ pub(super) const NOTE_IS: &str = "the note beside the database";
 pub(super) const KEPT_IS: &str = "a checkpoint that was kept";
 /// What is said where there is no note.
 pub(super) const NO_NOTE: &str = "there is no note with a checkpoint beside the database, so an end that was cut off or a chain that was replaced does not show here";
-/// Most faults that are told of one stretch.
+/// Most faults that are told of one stretch, and most doubts.
 const TOLD: usize = 50;
 
 /// How far a walk has come. It crosses the wire between two stretches, and means nothing to anybody but this.
@@ -41,6 +41,8 @@ pub(crate) struct Walk {
 pub(crate) struct Stretch {
     /// What is wrong, in words.
     pub(crate) faults: Vec<String>,
+    /// What the daemon found at a start and could not believe, which it wrote down.
+    pub(crate) doubts: Vec<String>,
     /// What nobody can tell, or what somebody should know.
     pub(crate) notes: Vec<String>,
     /// Whether the end of the chain was reached.
@@ -51,6 +53,12 @@ impl Stretch {
     fn fault(&mut self, fault: String) {
         if self.faults.len() < TOLD {
             self.faults.push(fault);
+        }
+    }
+
+    fn doubt(&mut self, doubt: String) {
+        if self.doubts.len() < TOLD {
+            self.doubts.push(doubt);
         }
     }
 }
@@ -110,9 +118,14 @@ impl Walk {
             self.gone = gone_upto(&record.detail);
         }
         if record.event == Event::AuditUnconfirmed.as_str() {
-            stretch.notes.push(format!(
+            stretch.doubt(format!(
                 "at entry {number} the daemon started and could not confirm the entries before it: {}",
                 record.detail
+            ));
+        }
+        if record.event == Event::Rollback.as_str() {
+            stretch.doubt(format!(
+                "at entry {number} the daemon found an older or another database in the place of the one that it wrote last, and ended every session"
             ));
         }
     }

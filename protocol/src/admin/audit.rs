@@ -157,6 +157,8 @@ pub struct AuditStretch {
     pub entries: u64,
     /// What is wrong, in words.
     pub faults: Vec<String>,
+    /// What the daemon found at a start and could not believe, which it wrote down.
+    pub doubts: Vec<String>,
     /// What nobody can tell, or what somebody should know.
     pub notes: Vec<String>,
     /// Whether the end was reached.

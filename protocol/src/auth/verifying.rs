@@ -100,3 +100,64 @@ pub struct Verified {
     /// From this moment on the use of the session is worth telling the daemon again, by verifying the token with it.
     pub touch_after: Millis,
 }
+
+/// How often a verifier inside an app has told that a token is good, by how that was known.
+///
+/// ```
+/// # use hallpass_protocol::auth::VerifierReport;
+/// let earlier = VerifierReport { memory: 990, signature: 6, daemon: 4, stale: 0 };
+/// assert_eq!(earlier.memory * 100 / earlier.total(), 99); // of a hundred
+///
+/// let now = earlier.plus(VerifierReport { memory: 10, ..VerifierReport::default() });
+/// for (way, count) in now.since(earlier).ways() {
+///     println!("{count} by {way}"); // 10 by memory, and none by the others
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifierReport {
+    /// It was verified before, and nothing had changed since.
+    pub memory: u64,
+    /// It was checked there by its signature.
+    pub signature: u64,
+    /// The daemon was asked.
+    pub daemon: u64,
+    /// The daemon did not answer, and the app goes on for a while without.
+    pub stale: u64,
+}
+
+impl VerifierReport {
+    /// Each count, with what it counts as a stable word.
+    #[must_use]
+    pub const fn ways(&self) -> [(&'static str, u64); 4] {
+        let Self { memory, signature, daemon, stale } = *self;
+        [("memory", memory), ("signature", signature), ("daemon", daemon), ("stale", stale)]
+    }
+
+    /// All of them together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.ways().iter().fold(0, |total, (_, count)| total.saturating_add(*count))
+    }
+
+    /// These and others. Counts that are somebody's word can be as large as there are numbers, and stay at the largest.
+    #[must_use]
+    pub const fn plus(self, more: Self) -> Self {
+        Self {
+            memory: self.memory.saturating_add(more.memory),
+            signature: self.signature.saturating_add(more.signature),
+            daemon: self.daemon.saturating_add(more.daemon),
+            stale: self.stale.saturating_add(more.stale),
+        }
+    }
+
+    /// What these have that earlier ones had not.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Self {
+        Self {
+            memory: self.memory.saturating_sub(earlier.memory),
+            signature: self.signature.saturating_sub(earlier.signature),
+            daemon: self.daemon.saturating_sub(earlier.daemon),
+            stale: self.stale.saturating_sub(earlier.stale),
+        }
+    }
+}

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Stdin;
+
 pub(super) const METRICS_NOTES: &str = "\
 OpenMetrics text, or JSON with --json. Counters begin anew with each start of the daemon.
 
@@ -13,8 +15,8 @@ timer for that, which is off until you switch it on:
   systemctl enable --now hallpass-metrics.timer";
 
 pub(super) const TOP_NOTES: &str = "\
-q or ctrl-c ends it. Rates are those of the last interval, percentiles and failures those of the
-last ten. With --json and without --once it prints one object for each interval.
+q or ctrl-c ends it. Rates are those of the last interval, percentiles, failures and verifiers
+those of the last ten. With --json and without --once it prints one object for each interval.
 
 Examples:
   hallpass top
@@ -24,7 +26,15 @@ Examples:
 pub(super) const BENCH_NOTES: &str = "\
 It starts a daemon of its own in a temporary directory and leaves nothing behind; your own daemon,
 if there is one, is not asked. What it measures is how fast this host is, not how fast a
-network or a database would be. TMPDIR says on which disk.";
+network or a database would be. TMPDIR says on which disk.
+
+With --running it asks the daemon that serves you, as fast as one app can, for what changes
+nothing there but its counters: who it is and, with an access token, whose that is.
+
+Examples:
+  hallpass bench
+  hallpass bench --running
+  printf '%s\\n' \"$T\" | hallpass bench --running -    # T is an access token of `hallpass login`";
 
 #[derive(Debug, Args)]
 pub(in crate::ctl) struct MetricsArgs {
@@ -48,4 +58,10 @@ pub(in crate::ctl) struct BenchArgs {
     /// How long to measure each operation, 1 to 30
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=30))]
     pub(in crate::ctl) seconds: u8,
+    /// Measure the daemon that runs, by calls that change nothing there
+    #[arg(long)]
+    pub(in crate::ctl) running: bool,
+    /// Measure verifications of an access token too, from the first line of stdin
+    #[arg(value_name = "-", value_parser = super::stdin, requires = "running")]
+    pub(in crate::ctl) token: Option<Stdin>,
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use hallpass_client::{Client, Error, Verifier};
+use hallpass_client::{Bearer, Client, Error, Verifier};
 use hallpass_protocol::auth::{
     Context, GrantedTokens, Login, Needs, OpenSession, Refresh, SessionKind, UserRef,
 };
@@ -69,26 +69,38 @@ impl Measured {
 /// What is measured, and for how long.
 pub(super) struct Bench {
     pub(super) client: Client,
-    pub(super) verifier: Verifier,
-    pub(super) password: Password,
     pub(super) time: Duration,
 }
 
 impl Bench {
+    /// Questions who is there, of so many callers at once: the least that can be asked.
+    pub(super) async fn hello(&self, callers: usize) -> Result<Measured, Failure> {
+        let began = Instant::now();
+        let all = (0..callers).map(async |_| {
+            let mut nanos = Vec::new();
+            while self.goes_on(began, &nanos) {
+                let start = Instant::now();
+                self.client.hello().await?;
+                note(&mut nanos, start);
+            }
+            Ok::<_, Error>(nanos)
+        });
+        Ok(Measured::new("hello", callers, 1, began, try_join_all(all).await?))
+    }
+
     /// Verifications inside this process, of a token that was seen before.
-    pub(super) async fn in_process(&self) -> Result<Measured, Failure> {
-        let (access, _) = self.open().await?;
-        let (access, needs) = (access.expose(), Needs::default());
-        let check = || self.verifier.verify_with(access, &needs, None, |bearer| bearer.has_role("editor"));
-        check()?;
+    pub(super) async fn in_process(&self, verifier: &Verifier, access: &Token) -> Result<Measured, Failure> {
+        let needs = Needs::default();
+        let check = || verifier.verify_with(access.expose(), &needs, None, Bearer::user_id);
+        let user = check()?;
         let (began, mut nanos) = (Instant::now(), Vec::new());
         while began.elapsed() < self.time && nanos.len() < KEPT {
             let slice = Instant::now();
             while slice.elapsed() < SLICE && nanos.len() < KEPT {
                 let start = Instant::now();
                 for _ in 0..TOGETHER {
-                    if !std::hint::black_box(check()?) {
-                        return Err(Failure::surprise("a verification has lost a role"));
+                    if std::hint::black_box(check()?) != user {
+                        return Err(Failure::surprise("a verification has told another user"));
                     }
                 }
                 nanos.push(
@@ -100,13 +112,9 @@ impl Bench {
         Ok(Measured::new("verify in process", 1, TOGETHER, began, vec![nanos]))
     }
 
-    /// Verifications by the daemon, of so many callers at once, each of a session of its own.
-    pub(super) async fn verify(&self, callers: usize) -> Result<Measured, Failure> {
-        let mut tokens = Vec::new();
-        for _ in 0..callers {
-            tokens.push(self.open().await?.0);
-        }
-        let began = Instant::now();
+    /// Verifications by the daemon, of as many callers at once as there are tokens.
+    pub(super) async fn verify(&self, tokens: Vec<Token>) -> Result<Measured, Failure> {
+        let (callers, began) = (tokens.len(), Instant::now());
         let all = tokens.into_iter().map(async |token: Token| {
             let mut nanos = Vec::new();
             while self.goes_on(began, &nanos) {
@@ -119,13 +127,9 @@ impl Bench {
         Ok(Measured::new("verify by call", callers, 1, began, try_join_all(all).await?))
     }
 
-    /// Exchanges of refresh tokens, of so many callers at once, each of a session of its own.
-    pub(super) async fn refresh(&self, callers: usize) -> Result<Measured, Failure> {
-        let mut tokens = Vec::new();
-        for _ in 0..callers {
-            tokens.push(self.open().await?.1);
-        }
-        let began = Instant::now();
+    /// Exchanges of refresh tokens, of as many callers at once as there are tokens.
+    pub(super) async fn refresh(&self, tokens: Vec<Token>) -> Result<Measured, Failure> {
+        let (callers, began) = (tokens.len(), Instant::now());
         let all = tokens.into_iter().map(async |mut token: Token| {
             let mut nanos = Vec::new();
             while self.goes_on(began, &nanos) {
@@ -141,12 +145,12 @@ impl Bench {
     }
 
     /// Logins, one after another.
-    pub(super) async fn login(&self) -> Result<Measured, Failure> {
+    pub(super) async fn login(&self, password: &Password) -> Result<Measured, Failure> {
         let (began, mut nanos) = (Instant::now(), Vec::new());
         while self.goes_on(began, &nanos) {
             let login = Login {
                 name: NAME.into(),
-                password: self.password.clone(),
+                password: password.clone(),
                 kind: SessionKind::Token,
                 audience: None,
                 device_token: None,
@@ -163,8 +167,17 @@ impl Bench {
         began.elapsed() < self.time && nanos.len() < KEPT
     }
 
+    /// The access and the refresh tokens of so many sessions.
+    pub(super) async fn open_each(&self, callers: usize) -> Result<(Vec<Token>, Vec<Token>), Failure> {
+        let mut opened = Vec::new();
+        for _ in 0..callers {
+            opened.push(self.open().await?);
+        }
+        Ok(opened.into_iter().unzip())
+    }
+
     /// A session without the work of a password.
-    async fn open(&self) -> Result<(Token, Token), Failure> {
+    pub(super) async fn open(&self) -> Result<(Token, Token), Failure> {
         let open = OpenSession {
             user: UserRef::Name(NAME.into()),
             kind: SessionKind::Token,

@@ -22,11 +22,32 @@ const PLAIN: usize = 80;
 /// What every result goes with.
 pub(super) struct Report {
     pub(super) seconds: u8,
-    /// Where the database lies.
-    pub(super) place: String,
-    /// Memory of one hash, in bytes.
-    pub(super) hash_memory: u64,
+    pub(super) against: Against,
 }
+
+/// Which daemon is measured.
+pub(super) enum Against {
+    /// One that was made for it.
+    Own {
+        /// Where its database lies.
+        place: String,
+        /// Memory of one hash, in bytes.
+        hash_memory: u64,
+    },
+    /// One that others use.
+    Running {
+        /// Where it is asked.
+        socket: String,
+        /// Whether verifications are measured too.
+        verifies: bool,
+    },
+}
+
+const HELLO: &str = "hello              The least that can be asked: what any call costs.\n";
+const VERIFY: &str = "\
+verify in process  A token seen before, in the app's own process, from memory.
+verify by call     The same over the socket. Callers of one app share messages.
+";
 
 #[derive(Serialize)]
 struct MeasuredView<'a> {
@@ -64,8 +85,12 @@ impl Report {
             return Ok(());
         }
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        writeln!(out.to, "Each for {} s, on {cores} cores, against a daemon of its own in", self.seconds)?;
-        writeln!(out.to, "{}", crate::ctl::render::text::neutral(&self.place))?;
+        let (which, place) = match &self.against {
+            Against::Own { place, .. } => ("a daemon of its own in", place),
+            Against::Running { socket, .. } => ("the daemon that answers on", socket),
+        };
+        writeln!(out.to, "Each for {} s, on {cores} cores, against {which}", self.seconds)?;
+        writeln!(out.to, "{}", crate::ctl::render::text::neutral(place))?;
         let room = picture_room(out);
         writeln!(
             out.to,
@@ -107,15 +132,19 @@ impl Report {
         if out.json {
             return Ok(());
         }
-        writeln!(
-            out.to,
-            "\n█ to p50, ░ to p99, on a scale on which every column is the same factor.\n\n\
-             verify in process  A token seen before, in the app's own process, from memory.\n\
-             verify by call     The same over the socket. Callers of one app share messages.\n\
-             refresh            Answered once it is on disk: this one's. Many share one sync.\n\
-             login              Argon2id with {}, slow on purpose: a guess costs as much.",
-            bytes(self.hash_memory)
-        )?;
+        writeln!(out.to, "\n█ to p50, ░ to p99, on a scale on which every column is the same factor.\n")?;
+        match &self.against {
+            Against::Own { hash_memory, .. } => write!(
+                out.to,
+                "{VERIFY}\
+                 refresh            Answered once it is on disk: this one's. Many share one sync.\n\
+                 login              Argon2id with {}, slow on purpose: a guess costs as much.\n",
+                bytes(*hash_memory)
+            )?,
+            Against::Running { verifies, .. } => {
+                write!(out.to, "{HELLO}{}", if *verifies { VERIFY } else { "" })?;
+            }
+        }
         Ok(())
     }
 }

@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::measure::Measured;
-use super::report::Report;
+use super::report::{Against, Report};
 use crate::ctl::render::Out;
 use hallpass_protocol::time::Millis;
 
 fn shown(json: bool, width: Option<usize>) -> String {
     let mut to = Vec::new();
     let mut out = Out { to: &mut to, json, now: Millis::default(), width, colour: false };
-    let report = Report { seconds: 2, place: "/tmp/hallpass-bench/state".into(), hash_memory: 19 << 20 };
+    let own = Against::Own { place: "/tmp/hallpass-bench/state".into(), hash_memory: 19 << 20 };
+    let report = Report { seconds: 2, against: own };
     let measured = |name, callers, nanos: u64, count: usize| Measured {
         name,
         callers,

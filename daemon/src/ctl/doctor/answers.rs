@@ -142,7 +142,11 @@ impl Answers {
             return Finding::unknown("audit", "the database is out of reach of this user");
         }
         match verify_offline(Some(parts), None, &[]) {
-            Ok(verified) => of_chain(verified.entries, verified.faults.first(), true),
+            Ok(found) => {
+                let (entries, faults, doubts) = (found.entries, found.faults, found.doubts);
+                let verify = format!("hallpass audit verify --state-dir {}", parts.state_dir.display());
+                of_chain(&Walked { entries, faults, doubts, is_whole: true }, &verify)
+            }
             Err(DaemonError::Store(error)) => {
                 Finding::unknown("audit", format!("it cannot be read here: {error}"))
             }
@@ -151,33 +155,58 @@ impl Answers {
     }
 }
 
+/// What a walk over the audit chain has come to.
+#[derive(Default)]
+struct Walked {
+    entries: u64,
+    faults: Vec<String>,
+    doubts: Vec<String>,
+    /// Whether it came to the end.
+    is_whole: bool,
+}
+
 async fn walked(admin: &AdminClient) -> Finding {
-    let begun = Instant::now();
+    let (begun, mut walked) = (Instant::now(), Walked::default());
     let mut ask = VerifyAudit { place: Vec::new(), checkpoints: Vec::new() };
     loop {
         let stretch = match admin.audit_verify(ask).await {
             Ok(stretch) => stretch,
             Err(error) => return Finding::unknown("audit", format!("it could not be verified: {error}")),
         };
-        if !stretch.faults.is_empty() || stretch.done || begun.elapsed() > WALK {
-            return of_chain(stretch.entries, stretch.faults.first(), stretch.done);
+        (walked.entries, walked.is_whole) = (stretch.entries, stretch.done);
+        walked.faults.extend(stretch.faults);
+        walked.doubts.extend(stretch.doubts);
+        if !walked.faults.is_empty() || walked.is_whole || begun.elapsed() > WALK {
+            return of_chain(&walked, "hallpass audit verify");
         }
         ask = VerifyAudit { place: stretch.place, checkpoints: Vec::new() };
     }
 }
 
-fn of_chain(entries: u64, fault: Option<&String>, is_whole: bool) -> Finding {
-    match fault {
-        Some(fault) => Finding::problem(
+/// `verify` is the command that says all of it.
+fn of_chain(walked: &Walked, verify: &str) -> Finding {
+    let entries = walked.entries;
+    // What was noticed last is what somebody may not know yet.
+    match (walked.faults.first(), walked.doubts.last()) {
+        (Some(fault), _) => Finding::problem(
             "audit",
             format!("the chain is not what the daemon wrote: {fault}"),
-            "hallpass audit verify",
+            format!(
+                "keep a copy of the state directory and of the log, find out who could write there, and: {verify}"
+            ),
         ),
-        None if is_whole => {
+        (None, Some(doubt)) => Finding::warning(
+            "audit",
+            doubt.as_str(),
+            format!(
+                "unless that was you, find out who could write the state directory, and: {verify} --against LOG"
+            ),
+        ),
+        (None, None) if walked.is_whole => {
             let what = if entries == 1 { "entry" } else { "entries" };
             Finding::ok("audit", format!("{entries} {what}, each follows from the one before it"))
         }
-        None => Finding::ok(
+        (None, None) => Finding::ok(
             "audit",
             format!("the first {entries} entries follow from each other; hallpass audit verify walks all"),
         ),

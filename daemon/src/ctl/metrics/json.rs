@@ -34,6 +34,7 @@ struct AppView<'a> {
     requests: u64,
     refused: u64,
     verifications: u64,
+    verifier: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Serialize)]
@@ -135,6 +136,7 @@ impl<'a> From<&'a Metrics> for MetricsView<'a> {
             requests: of.requests,
             refused: of.refused,
             verifications: of.verifications,
+            verifier: of.verifier.ways().into(),
         };
         Self {
             version: &metrics.version,

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use hallpass_client::admin::Metrics;
-use hallpass_protocol::metrics::{Counted, Histogram};
+use hallpass_protocol::metrics::{AppMetrics, Counted, Histogram};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
@@ -33,6 +33,7 @@ impl Collector for Snapshot {
         let mut families = Families(encoder);
         self.process(&mut families)?;
         self.requests(&mut families)?;
+        self.apps(&mut families)?;
         self.sessions(&mut families)?;
         self.writer(&mut families)?;
         self.passwords(&mut families)?;
@@ -96,11 +97,14 @@ impl Snapshot {
         )?;
         families.counters(
             "verifications",
-            "Tokens that apps had looked at, by outcome. What a verifier tells inside an app is not among them.",
+            "Tokens that apps had looked at, by outcome. What a verifier tells inside an app is among verifier_verifications, where the app reports it.",
             &words("outcome", &self.0.verifications),
-        )?;
+        )
+    }
+
+    fn apps(&self, families: &mut Families<'_>) -> fmt::Result {
         let apps = &self.0.apps;
-        let of = |count: fn(&hallpass_protocol::metrics::AppMetrics) -> u64| -> Vec<_> {
+        let of = |count: fn(&AppMetrics) -> u64| -> Vec<_> {
             apps.iter().map(|app| ([("app", app.app.clone())], count(app))).collect()
         };
         families.counters("app_requests", "Calls, by app.", &of(|app| app.requests))?;
@@ -113,6 +117,17 @@ impl Snapshot {
             "app_verifications",
             "Tokens that were looked at, by app.",
             &of(|app| app.verifications),
+        )?;
+        let told = |app: &AppMetrics| {
+            let name = app.app.clone();
+            app.verifier.ways().map(|(way, count)| ([("app", name.clone()), ("way", way.to_owned())], count))
+        };
+        // Most apps do not say, and four lines of nothing for each would say that nothing has come to it.
+        let reporting = apps.iter().filter(|app| app.verifier.total() > 0);
+        families.counters(
+            "verifier_verifications",
+            "Tokens found good inside an app, as it says itself: from memory, by their signature, by asking the daemon, or stale without it.",
+            &reporting.flat_map(told).collect::<Vec<_>>(),
         )
     }
 

@@ -1,5 +1,6 @@
 //! What a daemon might have counted after so many seconds, for tests of what is shown of it.
 
+use hallpass_protocol::auth::VerifierReport;
 use hallpass_protocol::metrics::{
     AppMetrics, ConnectionMetrics, Counted, DiskMetrics, Histogram, Metrics, OperationMetrics,
     PasswordMetrics, SessionMetrics, WriterMetrics,
@@ -71,6 +72,12 @@ fn app((name, requests, refused): (&str, u64, u64), seconds: u64) -> AppMetrics 
         requests: requests * seconds,
         refused: refused * seconds,
         verifications: requests * 20 * seconds,
+        verifier: VerifierReport {
+            memory: if name == "shop" { 98_700 * seconds } else { 0 },
+            signature: if name == "shop" { 1_200 * seconds } else { 0 },
+            daemon: if name == "shop" { 100 * seconds } else { 0 },
+            stale: 0,
+        },
     }
 }
 

@@ -66,6 +66,8 @@ fn the_text_is_what_the_format_asks_for() {
         ("requests_total{operation=\"login\",outcome=\"invalid_credentials\"}", "10"),
         ("verifications_total{outcome=\"ok\"}", "240000"),
         ("app_requests_total{app=\"shop\"}", "9000"),
+        ("verifier_verifications_total{app=\"shop\",way=\"memory\"}", "987000"),
+        ("verifier_verifications_total{app=\"shop\",way=\"stale\"}", "0"),
         ("revocations_total{kind=\"reuse\"}", "10"),
         ("board_raises_total{what=\"slot\"}", "140"),
         ("database_size_bytes", "1589248.0"),
@@ -73,6 +75,8 @@ fn the_text_is_what_the_format_asks_for() {
     ] {
         assert_eq!(parsed.value(&format!("hallpass_{series}")), value, "{series}");
     }
+    let (_, reported) = &parsed.0["hallpass_verifier_verifications"];
+    assert_eq!(reported.len(), 4, "apps that do not report have no lines");
 }
 
 #[test]
@@ -139,6 +143,7 @@ fn json_has_the_same_counts() {
     let buckets = json["operations"][1]["duration_seconds"]["buckets"].as_array().unwrap();
     assert_eq!(buckets.last().unwrap()["count"], 40);
     assert_eq!(json["sessions"]["revocations"]["revoked"], 20);
+    assert_eq!(json["apps"][0]["verifier"]["signature"], 12_000);
     assert_eq!(json["passwords"]["threads"], 3);
 }
 

@@ -103,7 +103,7 @@ impl Screen<'_> {
     }
 
     /// How things stand.
-    fn state(&self) -> [String; 4] {
+    fn state(&self) -> Vec<String> {
         let Sight { now, commit, hash, batch, .. } = self.sight;
         let (commit50, commit99) = percentiles(Some(commit));
         let (hash50, hash99) = percentiles(Some(hash));
@@ -112,7 +112,7 @@ impl Screen<'_> {
             failed => format!("  {} FAILED", grouped(failed)),
         };
         let full = if now.disk.full { ": FULL, nobody can log in" } else { "" };
-        [
+        let mut lines = vec![
             format!(
                 "{:<NAMES$}{} alive  {} opened/s  users {}",
                 "sessions",
@@ -139,7 +139,20 @@ impl Screen<'_> {
                 bytes(now.disk.database_bytes),
                 bytes(now.disk.available_bytes)
             ),
-        ]
+        ];
+        if self.sight.has_reports() {
+            lines.push(self.verifiers());
+        }
+        lines
+    }
+
+    /// What is told inside apps: how much, and in which way which part of it.
+    fn verifiers(&self) -> String {
+        let rates = self.sight.verifiers();
+        let all: f64 = rates.iter().map(|(_, rate)| rate).sum();
+        let part = |(way, rate): &(&str, f64)| format!("  {:.1}% {way}", 100.0 * rate / all);
+        let parts: String = rates.iter().filter(|(_, rate)| *rate > 0.0).map(part).collect();
+        format!("{:<NAMES$}{}/s{parts}", "verifiers", often(all))
     }
 
     /// Every operation that was called, with how long it took, and what it waited for.
@@ -192,7 +205,7 @@ impl Screen<'_> {
 
     fn foot(&self) -> String {
         let (seconds, window) = (self.sight.seconds.round(), self.sight.window.round());
-        format!("q ends it.  Rates over {seconds:.0} s, percentiles and failures over {window:.0} s.")
+        format!("q ends it.  Rates over {seconds:.0} s; percentiles, failures, verifiers over {window:.0} s.")
     }
 }
 

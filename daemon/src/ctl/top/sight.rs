@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hallpass_client::VerifierReport;
 use hallpass_client::admin::Metrics;
 use hallpass_protocol::metrics::{AppMetrics, Counted, Histogram, OperationMetrics};
 
@@ -77,6 +78,8 @@ pub(super) struct Sight {
     pub(super) failures: Vec<Counted>,
     /// The busiest first.
     pub(super) apps: Vec<App>,
+    /// What verifiers inside apps have reported, over the window: they do so less often than once an interval.
+    pub(super) reported: VerifierReport,
     /// Sessions opened a second.
     pub(super) opened: f64,
     /// Commits a second.
@@ -114,6 +117,7 @@ impl Sight {
             operations: operations(now, before, oldest, seconds),
             failures: failures(now, oldest),
             apps: apps(now, before, seconds),
+            reported: reported(now).since(reported(oldest)),
             opened: rate(|of| of.sessions.opened),
             commits: rate(|of| of.writer.commits.count()),
             commit: now.writer.commits.since(&oldest.writer.commits),
@@ -128,6 +132,16 @@ impl Sight {
     /// How often a second.
     pub(super) fn rate(&self, line: Line) -> f64 {
         LINES.iter().zip(self.rates).find(|(other, _)| **other == line).map_or(0.0, |(_, rate)| rate)
+    }
+
+    /// Tokens found good inside apps a second, by way.
+    pub(super) fn verifiers(&self) -> [(&'static str, f64); 4] {
+        self.reported.ways().map(|(way, count)| (way, per(count, 0, self.window)))
+    }
+
+    /// Whether any app says what its verifiers tell.
+    pub(super) fn has_reports(&self) -> bool {
+        reported(&self.now).total() > 0
     }
 
     /// What its calls took.
@@ -148,6 +162,11 @@ fn per(now: u64, before: u64, seconds: f64) -> f64 {
 
 fn sum(all: &[Counted]) -> u64 {
     all.iter().map(|counted| counted.count).sum()
+}
+
+/// All that apps say, which is as large as they like.
+fn reported(of: &Metrics) -> VerifierReport {
+    of.apps.iter().fold(VerifierReport::default(), |all, app| all.plus(app.verifier))
 }
 
 fn operation<'a>(of: &'a Metrics, name: &str) -> Option<&'a OperationMetrics> {

@@ -81,6 +81,7 @@ fn rates_are_those_of_the_last_interval_and_failures_those_of_the_window() {
     assert_eq!(json["failures"]["expired"], 14 * 44);
     assert_eq!(json["apps"][0]["app"], "shop");
     assert_eq!(json["hash_threads"], 3);
+    assert_eq!(json["verifiers_per_second"]["memory"], 98_700.0);
 }
 
 #[test]

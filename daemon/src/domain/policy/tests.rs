@@ -24,7 +24,7 @@ fn e2_nothing_is_allowed_that_the_table_does_not_name() {
             Right::Login,
             &[Operation::Login, Operation::Reauthenticate, Operation::ChangePassword, Operation::RedeemCode],
         ),
-        (Right::Verify, &[Operation::Verify]),
+        (Right::Verify, &[Operation::Verify, Operation::Report]),
         (Right::Refresh, &[Operation::Refresh]),
         (Right::Revoke, &[Operation::Revoke]),
         (Right::List, &[Operation::Sessions]),

@@ -87,9 +87,17 @@ fn whoever_is_outside_of_the_group_is_told_how_to_come_in() {
 
 #[test]
 fn a_chain_that_was_changed_is_a_problem_and_a_long_one_is_not() {
-    assert_eq!(of_chain(7, None, true).state, State::Ok);
-    assert!(of_chain(7, None, false).message.contains("walks all"));
-    assert_eq!(of_chain(7, Some(&"entry 3 is gone".to_owned()), true).state, State::Problem);
+    let walked = |faults: &[&str], doubts: &[&str], is_whole| {
+        let [faults, doubts] = [faults, doubts].map(|all| all.iter().map(|&text| text.to_owned()).collect());
+        of_chain(&Walked { entries: 7, faults, doubts, is_whole }, "look")
+    };
+    assert_eq!(walked(&[], &[], true).state, State::Ok);
+    assert!(walked(&[], &[], false).message.contains("walks all"));
+    let changed = walked(&["entry 3 is gone"], &["a doubt"], true);
+    assert!(changed.state == State::Problem && changed.message.contains("entry 3 is gone"), "{changed:?}");
+    let doubted = walked(&[], &["an old doubt", "a new doubt"], true);
+    assert!(doubted.state == State::Warning && doubted.message == "a new doubt", "{doubted:?}");
+    assert!(doubted.next.unwrap().contains("look --against LOG"));
 }
 
 #[tokio::test(flavor = "current_thread")]
