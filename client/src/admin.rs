@@ -32,6 +32,19 @@ use crate::link::{Link, Manner, Repeat};
 /// An administrator's way to the daemon. Its connection behaves like that of a [`Client`](crate::Client).
 ///
 /// What only reads, [`AdminClient::revoke`] and [`AdminClient::key_retire`] are asked once more when the connection breaks; other changes are not.
+///
+/// ```no_run
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use hallpass_client::admin::AdminClient;
+///
+/// let admin = AdminClient::connect_default().await?.with_deadline(Duration::from_secs(30));
+/// println!("asking {}", admin.socket().display());
+///
+/// // For calls that the daemon's log names as the caller's own traces do:
+/// let traced = admin.clone().with_request_id("4bf92f3577b34da6a3ce929d0e0e4736".parse()?);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct AdminClient {
     link: Arc<Link<AdminCalls>>,
@@ -47,6 +60,14 @@ impl fmt::Debug for AdminClient {
 impl AdminClient {
     /// Connects to the daemon behind this administrator's socket.
     ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), hallpass_client::Error> {
+    /// use hallpass_client::admin::AdminClient;
+    ///
+    /// let admin = AdminClient::connect("/run/hallpass/admin.sock").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Unreachable`] if nobody answers there, [`Error::SentAway`] if whoever does will not serve this caller.
     pub async fn connect(path: impl Into<PathBuf>) -> Result<Self, Error> {
@@ -55,6 +76,14 @@ impl AdminClient {
     }
 
     /// Connects to the administrator's socket beside each place where [`Client::connect_default`](crate::Client::connect_default) looks.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), hallpass_client::Error> {
+    /// use hallpass_client::admin::AdminClient;
+    ///
+    /// let admin = AdminClient::connect_default().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As for [`AdminClient::connect`]; the error names every place that was tried.
@@ -71,8 +100,8 @@ impl AdminClient {
         Self { manner: Manner { deadline, ..self.manner }, ..self }
     }
 
-    /// The same connection, with this name for each call in the daemon's log, from its being read to its being on disk. See `log.level`: the lines are
-    /// written from `debug` on.
+    /// The same connection, with this name for each call in the daemon's log, from its being read to its being on disk. The lines are
+    /// written where `log.level` in hallpass.toml is `debug` or `trace`.
     #[must_use]
     pub fn with_request_id(self, id: RequestId) -> Self {
         Self { manner: Manner { request_id: Some(id), ..self.manner }, ..self }
@@ -85,6 +114,14 @@ impl AdminClient {
     }
 
     /// How the daemon is doing.
+    ///
+    /// ```
+    #[doc = include_str!("doc/admin.txt")]
+    /// let status = admin.status().await?;
+    /// println!("{} users, {} sessions, {} bytes on disk", status.users, status.sessions, status.database_bytes);
+    /// # assert_eq!(status.users, 1);
+    /// # Ok(()) }
+    /// ```
     pub async fn status(&self) -> Result<Status, Error> {
         self.link
             .call(self.manner, Repeat::Harmless, || AdminRequest::Status {}, answer!(AdminResponse::Status))
@@ -92,12 +129,35 @@ impl AdminClient {
     }
 
     /// What the daemon has counted since it started.
+    ///
+    /// ```
+    #[doc = include_str!("doc/admin.txt")]
+    /// let metrics = admin.metrics().await?;
+    /// for operation in &metrics.operations {
+    ///     println!("{}: {:?}", operation.operation, operation.outcomes);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn metrics(&self) -> Result<Metrics, Error> {
         let request = || AdminRequest::Metrics {};
         self.link.call(self.manner, Repeat::Harmless, request, answer!(AdminResponse::Metrics)).await
     }
 
-    /// Lists a user's living sessions, a page at a time, after the session given.
+    /// Lists a user's living sessions with whatever app, oldest first, 20 on a page, after the session given.
+    ///
+    /// ```
+    #[doc = include_str!("doc/admin.txt")]
+    #[doc = include_str!("doc/session.txt")]
+    /// let page = admin.session_list("alice", None).await?;
+    /// for session in &page.sessions {
+    ///     println!("{} by {}, last seen at {} s", session.session_id, session.app, session.last_seen.as_secs());
+    /// }
+    /// # assert_eq!(page.sessions.len(), 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`](crate::ErrorCode::NotFound) where there is no such user.
     pub async fn session_list(
         &self,
         name: impl Into<String>,
@@ -108,21 +168,56 @@ impl AdminClient {
         self.link.call(self.manner, Repeat::Harmless, request, answer!(AdminResponse::SessionList)).await
     }
 
-    /// Ends sessions of any app. When this returns, no verification accepts them any more.
+    /// Ends sessions of any app. When this returns, no verification on the host accepts them any more.
     ///
     /// The count is of sessions that this asking ended: zero where an answer was lost and the call was made again.
+    ///
+    /// ```
+    #[doc = include_str!("doc/admin.txt")]
+    #[doc = include_str!("doc/session.txt")]
+    /// use hallpass_client::admin::RevokeTarget;
+    ///
+    /// admin.revoke(RevokeTarget::User("alice".into())).await?;
+    /// assert!(hallpass.verify(session_token, Needs::default()).await.is_err());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`](crate::ErrorCode::NotFound) where there is no such session, user or app.
     pub async fn revoke(&self, target: RevokeTarget) -> Result<Revoked, Error> {
         let request = || AdminRequest::Revoke { target: target.clone() };
         self.link.call(self.manner, Repeat::Harmless, request, answer!(AdminResponse::Revoke)).await
     }
 
-    /// What was taken back lately, oldest first, a page at a time, after the entry given.
+    /// What was taken back lately, oldest first, 100 on a page, after the entry given. It is kept as long as an access token that it concerns could
+    /// be alive.
+    ///
+    /// ```
+    #[doc = include_str!("doc/admin.txt")]
+    #[doc = include_str!("doc/session.txt")]
+    /// # admin.revoke(hallpass_client::admin::RevokeTarget::User("alice".into())).await?;
+    /// let mut after = None;
+    /// loop {
+    ///     let page = admin.revocation_list(after).await?;
+    ///     page.iter().for_each(|entry| println!("{} {}", entry.kind, entry.id));
+    ///     let Some(last) = page.last() else { break };
+    ///     after = Some(last.key);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn revocation_list(&self, after: Option<RevocationKey>) -> Result<Vec<RevocationEntry>, Error> {
         let request = || AdminRequest::RevocationList { after };
         self.link.call(self.manner, Repeat::Harmless, request, answer!(AdminResponse::RevocationList)).await
     }
 
     /// Has the daemon's time follow the wall clock, however far that has jumped ahead. What is over by then ends.
+    ///
+    /// ```
+    #[doc = include_str!("doc/admin.txt")]
+    /// let accepted = admin.clock_accept().await?;
+    /// println!("its time went {:?} ahead", accepted.now.since(accepted.before));
+    /// # Ok(()) }
+    /// ```
     pub async fn clock_accept(&self) -> Result<ClockAccepted, Error> {
         let request = || AdminRequest::ClockAccept {};
         self.link.call(self.manner, Repeat::Never, request, answer!(AdminResponse::ClockAccept)).await
