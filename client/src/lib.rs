@@ -16,22 +16,47 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Which part of it
+//!
+//! | what you build | what to take |
+//! |---|---|
+//! | a web app | the module `web`: a layer that knows who each request comes from, checks CSRF tokens and keeps the cookies |
+//! | a service that is shown tokens | [`Verifier`], in the process itself |
+//! | a job, a gateway or a desktop program with a session of its own | [`KeptSession`] |
+//! | anything else | [`Client`], or the module `blocking` without a runtime |
+//!
 //! # Verifying without asking
 //!
 //! A [`Verifier`] answers inside this process, in tens of nanoseconds, from any thread and without a runtime, and still sees a revocation or a changed
 //! role at once: the daemon says through a page of shared memory when it must be asked. Its documentation says how.
 //!
+//! # Errors
+//!
+//! Every call fails with an [`Error`], whose [`ErrorClass`] says what to do and whose text says it to people. Only the class
+//! [`Login`](ErrorClass::Login) says that a session is over: whoever clears a cookie for any other error logs users out when the daemon is restarted.
+//!
 //! # What is asked twice
 //!
-//! A call whose connection breaks is asked once more on a fresh one where that is harmless: everything but [`Client::login`] and
-//! the changes an administrator makes. Those answer [`ErrorCode::Unknown`] once they may have reached the daemon, and
-//! [`ErrorCode::Unavailable`] when they certainly have not.
+//! A call whose connection breaks is asked once more on a fresh one where that is harmless. That leaves out what opens a session ([`Client::login`],
+//! [`Client::open_session`], [`Client::reauthenticate`], [`Client::change_password`], [`Client::redeem_code`]) and most changes that an administrator
+//! makes: those answer [`ErrorCode::Unknown`] once they may have reached the daemon, and [`ErrorCode::Unavailable`] when they certainly have not.
+//!
+//! # Times
+//!
+//! Moments are [`Millis`], milliseconds since 1970 in UTC, by the daemon's clock. How long something takes or lasts is a
+//! [`Duration`](std::time::Duration), but for [`Needs::max_auth_age`], which is in seconds, and [`Refusal::retry_after_ms`].
 //!
 //! # Features
 //!
-//! `web` adds a layer for web apps built on `tower` and `http`, in the module `web`; `axum` adds what axum's handlers take from behind it. `blocking` adds a client
-//! for programs without a runtime, in the module `blocking`. `admin` adds the
-//! administrator's calls, in the module `admin`.
+//! | feature | what it adds |
+//! |---|---|
+//! | `web` | the module `web`, for apps built on `tower` and `http` |
+//! | `axum` | the same, with what axum's handlers take |
+//! | `blocking` | the module `blocking`, for programs without a runtime |
+//! | `admin` | the module `admin`, with the administrator's calls; apps have no use for them |
+//!
+//! None is on by default. For the tests of an app, `TestDaemon` of `hallpassd` (its feature `testing`) is the real daemon in the test's own process,
+//! with a clock that the test moves.
 
 #[cfg(feature = "admin")]
 pub mod admin;
