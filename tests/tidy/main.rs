@@ -4,6 +4,7 @@
 //! catch.
 
 mod cases;
+mod examples;
 mod imports;
 mod rules;
 mod source;
@@ -13,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cases::{Proofs, tests, unproved, untested};
+use examples::unshown;
 use imports::{IMPORTS, imports};
 use rules::{
     FILE_LINES, FUNCTION_LINES, LONG_FILE, LONG_FUNCTION, RULES, Rule, orphans, stray, undeclared, unused,
@@ -93,6 +95,11 @@ fn nothing_strays_at_the_top() {
     let names: Vec<_> = fs::read_dir(top()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     let names: Vec<_> = names.iter().map(|name| name.to_str().unwrap()).collect();
     none(&stray(&names));
+}
+
+#[test]
+fn what_an_app_can_name_has_an_example() {
+    none(&unshown(&sources()));
 }
 
 /// The published cases, by what stands before the colon of their names, and every test there is.
@@ -182,6 +189,44 @@ fn each_rule_catches_its_bad_file() {
     let manifest = "[dependencies]\nkept-one.workspace = true\nlost = \"1\"\n[lints]\nworkspace = true";
     assert_eq!(unused("client", manifest, &[Source::new("client/src/lib.rs", "use kept_one::X;")]).len(), 1);
     assert_eq!(stray(&["Cargo.toml", "notes.txt", ".git", "target"]).len(), 1);
+}
+
+#[test]
+fn what_lacks_an_example_is_caught() {
+    let example = "/// X.\n///\n/// ```\n/// let x = X::new().calm();\n/// ```\n";
+    let is_shown = |path: &str, text: &str| {
+        let surface = Source::new("client/src/lib.rs", "pub use hallpass_protocol::auth::{X, Y};");
+        unshown(&[surface, Source::new(path, text)])
+    };
+    let item = |docs: &str, item: &str| is_shown("client/src/x.rs", &format!("{docs}{item}"));
+    let x = "#[derive(Debug)]\npub struct X;\nimpl X {\n    /// New.\n    pub const fn new() -> Self {}\n    pub fn calm(&self) {}\n";
+    assert_eq!(item(example, &format!("{x}}}\n#[cfg(test)]\npub struct Y;")), [""; 0]);
+    assert_eq!(
+        item(example, &format!("{x}    pub async fn ask(&self) -> Result<(), Error> {{}}\n}}\n")),
+        [
+            "client/src/x.rs:12: `X::ask` has no example; show above it what somebody would copy, and what to do when it fails"
+        ]
+    );
+    assert_eq!(
+        item(example, &format!("{x}    pub fn other(&self) -> u8 {{}}\n}}\n")),
+        ["client/src/x.rs:12: `X::other` is in no example; call it in that of `X`, or give it its own"]
+    );
+    for docs in
+        ["", "/// X.\n", &example.replacen("```", "```text", 1), &example.replacen("```", "```ignore", 1)]
+    {
+        for declared in ["pub struct X;", "pub enum X {}", "pub trait X {}", "pub fn x() {}"] {
+            assert_eq!(item(docs, declared).len(), 1, "{docs}{declared}");
+        }
+    }
+    assert_eq!(item("", "pub(crate) struct X;\nimpl X {\n    pub(crate) fn x() {}\n}\n"), [""; 0]);
+    assert_eq!(item("", "answers! {\n    /// How.\n    ask(what: String) -> Answer;\n}\n").len(), 1);
+    assert_eq!(is_shown("protocol/src/hello.rs", "pub struct Y;").len(), 0, "another of the same name");
+    let of_protocol = |text: &str| is_shown("protocol/src/auth/y.rs", text).len();
+    assert_eq!(of_protocol("/// Z.\npub struct Z;"), 0, "apps cannot name it");
+    assert_eq!(of_protocol("/// Y.\npub struct Y;"), 1);
+    assert_eq!(of_protocol("made! {\n    /// Y.\n    Y\n}\n"), 1);
+    let made = "        impl $name {\n            pub fn calm(&self) {}\n            pub fn wild(&self) {}\n        }\n";
+    assert_eq!(of_protocol(&format!("{made}made! {{\n{example}    Y\n}}\n")), 1);
 }
 
 #[test]
