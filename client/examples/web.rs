@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/", get(home))
         .route("/login", get(page).post(log_in))
         .route("/logout", post(async |visit: Visit| visit.log_out().await.map(|()| Redirect::to("/login"))))
-        .layer(web.layer());
-    axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app).await?;
-    Ok(())
+        .layer(web.layer())
+        .into_make_service_with_connect_info::<std::net::SocketAddr>();
+    Ok(axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app).await?)
 }

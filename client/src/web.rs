@@ -34,7 +34,8 @@
 //!     .route("/", get(|user: Identity| async move { format!("roles: {:?}", user.roles()) }))
 //!     .route("/login", get(page).post(log_in))
 //!     .route("/logout", post(log_out))
-//!     .layer(web.layer());
+//!     .layer(web.layer())
+//!     .into_make_service_with_connect_info::<std::net::SocketAddr>();
 //! axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app).await?;
 //! # Ok(()) }
 //! ```
