@@ -1,8 +1,10 @@
-//! A hallpassd of the bench's own, and sessions that are opened with it.
+//! A hallpassd of the bench's own: the one that is shipped, or the one that leaves out or moves what a measurement wants so. And sessions that are
+//! opened with it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use hallpass_client::admin::{AddUser, AdminClient};
@@ -12,12 +14,25 @@ use nix::unistd::geteuid;
 use crate::server::Server;
 use crate::{Outcome, repository};
 
+/// Longest wait for an answer: more than any that is measured takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Calls that are under way at once while sessions are opened.
 const AT_ONCE: usize = 100;
 /// What the bench may do as an app.
-const RIGHTS: &str = "rights = [\"verify\", \"revoke\", \"vouch\"]\n";
+const RIGHTS: &str = r#"["login", "verify", "refresh", "revoke", "list", "vouch"]"#;
 /// Sessions of one user, where nothing else is wanted.
 pub const PER_USER: usize = 50;
+/// A setting: the same sessions are exchanged as fast as that goes.
+pub const EXCHANGED_AT_WILL: &str = "[refresh]\nper_minute = 0";
+
+/// How a daemon is started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Twist {
+    /// Whether access tokens go without their signature.
+    pub unsigned: bool,
+    /// How far its clock is ahead.
+    pub ahead: Duration,
+}
 
 /// A daemon, running.
 pub struct Daemon {
@@ -41,26 +56,48 @@ pub struct Session {
     pub user: String,
 }
 
+/// Builds a daemon, and says where it is.
+fn built(program: &str, features: &[&str]) -> Outcome<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--release", "--quiet", "--bin", program]).args(features).current_dir(repository());
+    if !build.status()?.success() {
+        return Err(format!("{program} does not build").into());
+    }
+    Ok(repository().join("target/release").join(program))
+}
+
 impl Daemon {
-    /// Starts one with everything of its own in this directory, and with these settings.
-    pub async fn start(dir: &Path, settings: &str) -> Outcome<Self> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--release", "--quiet", "--bin", "hallpassd"]).current_dir(repository());
-        if !build.status()?.success() {
-            return Err("hallpassd does not build".into());
-        }
-        std::fs::create_dir_all(dir)?;
-        let (uid, config) = (geteuid(), dir.join("hallpass.toml"));
-        let who = format!("[admin]\nuids = [{uid}]\n[[app]]\nname = \"local\"\nuids = [{uid}]\n{RIGHTS}");
+    /// Starts one with its state, its sockets and its log below this directory.
+    pub async fn start(name: &'static str, dir: &Path, settings: &str) -> Outcome<Self> {
+        Self::start_on(&dir.join(name).join("state"), name, dir, settings, Twist::default()).await
+    }
+
+    /// Starts one on this state directory, with everything else below `dir`.
+    pub async fn start_on(
+        state: &Path,
+        name: &'static str,
+        dir: &Path,
+        settings: &str,
+        twist: Twist,
+    ) -> Outcome<Self> {
+        let dir = dir.join(name);
+        std::fs::create_dir_all(&dir)?;
+        let (uid, config, run) = (geteuid(), dir.join("hallpass.toml"), dir.join("run"));
+        let who =
+            format!("[admin]\nuids = [{uid}]\n[[app]]\nname = \"shop\"\nuids = [{uid}]\nrights = {RIGHTS}\n");
         std::fs::write(&config, format!("{settings}\n{who}"))?;
-        let (state, run) = (dir.join("state"), dir.join("run"));
-        let mut command = Command::new(repository().join("target/release/hallpassd"));
-        command.env("HALLPASS_LOG", "warn").arg("--config").arg(config);
-        command.arg("--state-dir").arg(state).arg("--runtime-dir").arg(&run);
-        let mut server = Server::start("hallpassd", &mut command, dir)?;
-        let connect = || async { Client::connect(run.join("hallpass.sock")).await.ok() };
-        let client = server.until(connect).await?;
+        let program = match twist == Twist::default() {
+            true => built("hallpassd", &[])?,
+            false => built("measured-hallpassd", &["--features", "hallpassd/bench"])?,
+        };
+        let mut command = Command::new(program);
+        command.env("HALLPASS_LOG", "warn").arg("--config").arg(config).arg("--state-dir").arg(state);
+        command.env("MEASURED_UNSIGNED", if twist.unsigned { "1" } else { "0" });
+        command.env("MEASURED_AHEAD", twist.ahead.as_secs().to_string());
+        command.arg("--runtime-dir").arg(&run);
+        let mut server = Server::start(name, &mut command, &dir)?;
+        let client = server.until(|| async { connected(&run).await.ok() }).await?;
         let admin = AdminClient::connect(run.join("admin.sock")).await?;
         Ok(Self { server, run, groups: AtomicUsize::new(0), client, admin })
     }
@@ -72,12 +109,34 @@ impl Daemon {
 
     /// The apps' socket.
     pub fn socket(&self) -> PathBuf {
-        self.run.join("hallpass.sock")
+        socket_in(&self.run)
     }
 
     /// Its board.
     pub fn board(&self) -> PathBuf {
         self.run.join("board")
+    }
+
+    /// One more connection to it.
+    pub async fn connect(&self) -> Outcome<Client> {
+        connected(&self.run).await
+    }
+
+    /// The control command, to be told what to do.
+    pub fn control(&self, words: &[&str]) -> Outcome<Command> {
+        let mut command = Command::new(built("hallpass", &[])?);
+        command.arg("--socket").arg(self.socket()).args(words);
+        Ok(command)
+    }
+
+    /// Ends it in order.
+    pub fn stop(self) {
+        drop(self);
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(self) {
+        self.server.kill();
     }
 
     /// Opens sessions of this kind for users of their own, so many each.
@@ -109,4 +168,12 @@ impl Daemon {
         };
         Ok(Session { token: token.expose().to_owned(), id: grant.session_id, user })
     }
+}
+
+fn socket_in(run: &Path) -> PathBuf {
+    run.join("hallpass.sock")
+}
+
+async fn connected(run: &Path) -> Outcome<Client> {
+    Ok(Client::connect(socket_in(run)).await?.with_deadline(PATIENCE))
 }

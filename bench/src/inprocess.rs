@@ -53,7 +53,7 @@ pub async fn measure(dir: &Path, peers: &[Peer], extent: &Extent<'_>) -> Outcome
         return Ok(rows);
     }
     // So long that no token ends while it is measured.
-    let daemon = Daemon::start(&dir.join("inprocess"), "[lifetimes]\naccess = \"1h\"").await?;
+    let daemon = Daemon::start("inprocess", dir, "[lifetimes]\naccess = \"1h\"").await?;
     let redis = match peers.iter().find(|peer| peer.name == REDIS) {
         Some(redis) => Some(redis.connect().await?),
         None => None,

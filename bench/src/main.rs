@@ -2,7 +2,6 @@
 
 mod args;
 mod daemon;
-mod daemons;
 mod disk;
 mod inprocess;
 mod jwt;

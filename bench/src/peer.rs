@@ -74,7 +74,7 @@ pub async fn start_all(dir: &Path, wanted: &str) -> Outcome<Vec<Peer>> {
 }
 
 async fn hallpass(dir: &Path) -> Outcome<Peer> {
-    let daemon = Daemon::start(&dir.join("hallpass"), "").await?;
+    let daemon = Daemon::start("hallpass", dir, "").await?;
     let sessions = daemon.open(SessionKind::Cookie, SESSIONS, PER_USER).await?;
     let tokens = sessions.into_iter().map(|session| session.token).collect();
     Ok(Peer { name: OURS, id: daemon.id(), kind: Kind::Hallpass { daemon: Box::new(daemon), tokens } })
@@ -144,7 +144,7 @@ fn key(number: usize) -> String {
 fn record(number: usize) -> Vec<u8> {
     let user = number / PER_USER;
     format!(
-        r#"{{"user_id":"01M7XW9SG2TC7K89{user:0>10}","name":"user-{user}","roles":["editor","billing"],"session_id":"01M7XW9SG2TC7K89{number:0>10}","app":"local","auth_time":1795224000000,"expires_at":1795828800000}}"#
+        r#"{{"user_id":"01M7XW9SG2TC7K89{user:0>10}","name":"user-{user}","roles":["editor","billing"],"session_id":"01M7XW9SG2TC7K89{number:0>10}","app":"shop","auth_time":1795224000000,"expires_at":1795828800000}}"#
     )
     .into_bytes()
 }

@@ -8,7 +8,7 @@ mod traffic;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::daemons::{Daemon, Twist};
+use crate::daemon::{Daemon, EXCHANGED_AT_WILL, Twist};
 use crate::disk::Disk;
 use crate::{Outcome, sessions};
 use report::Column;
@@ -45,7 +45,7 @@ async fn one(disk: &Disk, dir: &Path, size: usize, length: Duration) -> Outcome<
     column.put("file, filled: bytes a session", file_bytes(&file)? / size as f64);
 
     column.put("start after a clean stop: ms", started(&state, dir, Daemon::stop).await?);
-    let daemon = Daemon::start("scale", &state, dir, Twist::default()).await?;
+    let daemon = started_on(&state, dir).await?;
     column.put("resident memory, idle: MiB", process::resident_mib(daemon.id())?);
     let mut tokens = sessions::tokens(&filled)?;
     traffic::measure(&daemon, &mut tokens, length, &mut column).await?;
@@ -69,15 +69,19 @@ async fn started(state: &Path, dir: &Path, end: fn(Daemon)) -> Outcome<f64> {
     let mut samples = Vec::new();
     for number in 0..=TIMES {
         let begun = Instant::now();
-        let daemon = Daemon::start("scale", state, dir, Twist::default()).await?;
+        let daemon = started_on(state, dir).await?;
         // The first start is after whatever was before.
         if number > 0 {
             samples.push(begun.elapsed().as_secs_f64() * 1e3);
         }
-        sessions::open_one(&daemon.client().await?, number, 1).await?;
+        sessions::open_one(&daemon.client, number, 1).await?;
         end(daemon);
     }
     Ok(crate::report::median(&mut samples))
+}
+
+async fn started_on(state: &Path, dir: &Path) -> Outcome<Daemon> {
+    Daemon::start_on(state, "scale", dir, EXCHANGED_AT_WILL, Twist::default()).await
 }
 
 /// Seconds that `hallpass backup` takes.

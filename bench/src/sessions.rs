@@ -10,7 +10,7 @@ use hallpass_client::admin::AddUser;
 use hallpass_client::{Client, Context, GrantedTokens, OpenSession, SessionId, SessionKind, UserRef};
 
 use crate::Outcome;
-use crate::daemons::{Daemon, Twist};
+use crate::daemon::{Daemon, EXCHANGED_AT_WILL, Twist};
 use crate::disk::Disk;
 
 /// Sessions of one user.
@@ -44,9 +44,8 @@ pub fn tokens(filled: &Path) -> Outcome<Vec<String>> {
 async fn fill(half: &Path, count: usize, dir: &Path) -> Outcome<()> {
     // What goes into a database is the same with and without signatures.
     let twist = Twist { unsigned: true, ahead: Duration::ZERO };
-    let daemon = Daemon::start("filling", &state(half), dir, twist).await?;
+    let daemon = Daemon::start_on(&state(half), "filling", dir, EXCHANGED_AT_WILL, twist).await?;
     let users = count.div_ceil(PER_USER);
-    let admin = daemon.admin().await?;
     let next = AtomicUsize::new(0);
     let add = || async {
         loop {
@@ -55,7 +54,7 @@ async fn fill(half: &Path, count: usize, dir: &Path) -> Outcome<()> {
                 return Outcome::Ok(());
             }
             let roles = vec!["editor".to_owned(), "billing".to_owned()];
-            admin.user_add(AddUser { name: user(number), password: None, roles }).await?;
+            daemon.admin.user_add(AddUser { name: user(number), password: None, roles }).await?;
         }
     };
     try_join_all((0..64).map(|_| add())).await?;
@@ -76,7 +75,7 @@ pub async fn open(daemon: &Daemon, users: usize, count: usize) -> Outcome<Vec<(S
     let mut callers = Vec::new();
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
-        clients.push(daemon.client().await?);
+        clients.push(daemon.connect().await?);
     }
     for caller in 0..CALLERS {
         let (client, next, opened) =

@@ -28,7 +28,7 @@ const EVERY_MINUTE: usize = 1_000;
 
 /// Measures it, and gives the rows.
 pub async fn measure(dir: &Path) -> Outcome<Vec<Row>> {
-    let daemon = Daemon::start(&dir.join("share"), "[lifetimes]\naccess = \"1h\"").await?;
+    let daemon = Daemon::start("share", dir, "[lifetimes]\naccess = \"1h\"").await?;
     let mut doomed = daemon.open(SessionKind::Cookie, 2 * HALF * RATE, PER_USER).await?.into_iter();
     let half_way = Watched::issue(&daemon).await?;
     for _ in 0..HALF {

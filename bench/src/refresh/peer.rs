@@ -9,7 +9,7 @@ use hallpass_client::{Client, Context, GrantedTokens, Refresh, Token};
 
 use super::postgres_peer::{self, Postgres};
 use super::redis_peer::{self, Redis};
-use crate::daemons::{Daemon, Twist};
+use crate::daemon::{Daemon, EXCHANGED_AT_WILL, Twist};
 use crate::disk::Disk;
 use crate::report::OURS;
 use crate::{Outcome, sessions};
@@ -90,7 +90,7 @@ async fn hallpass(
     let word = if unsigned { "unsigned" } else { "hallpassd" };
     let copy = disk.copy(&filled, &format!("{word}-{count}"))?;
     let twist = Twist { unsigned, ahead: Duration::ZERO };
-    let daemon = Daemon::start(word, &sessions::state(&copy), dir, twist).await?;
+    let daemon = Daemon::start_on(&sessions::state(&copy), word, dir, EXCHANGED_AT_WILL, twist).await?;
     let tokens = sessions::tokens(&filled)?.into_iter().map(Mutex::new).collect();
     Ok(Peer { name, kind: Kind::Hallpass(daemon), families: Families::Tokens(tokens) })
 }
@@ -105,7 +105,7 @@ impl Peer {
         let mut connections = Vec::with_capacity(count);
         for _ in 0..count {
             connections.push(match &self.kind {
-                Kind::Hallpass(daemon) => Connection::Hallpass(daemon.client().await?),
+                Kind::Hallpass(daemon) => Connection::Hallpass(daemon.connect().await?),
                 Kind::Redis(redis) => Connection::Redis(redis.connect().await?),
                 Kind::Postgres(postgres) => Connection::Postgres(postgres.connect().await?),
             });

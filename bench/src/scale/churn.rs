@@ -10,7 +10,7 @@ use hallpass_client::{Client, Revoke, Token};
 
 use super::report::Column;
 use super::{ALL_OVER, traffic};
-use crate::daemons::{Daemon, Twist};
+use crate::daemon::{Daemon, EXCHANGED_AT_WILL, Twist};
 use crate::{Outcome, sessions};
 
 /// Of so many sessions one ends in a day, and another is opened.
@@ -27,7 +27,7 @@ const CONNECTIONS: usize = 8;
 pub async fn day(daemon: &Daemon, tokens: &mut [String], size: usize) -> Outcome<u64> {
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
-        clients.push(daemon.client().await?);
+        clients.push(daemon.connect().await?);
     }
     let ended: Vec<String> =
         tokens.iter().take(size / TURNOVER).filter(|token| !token.is_empty()).cloned().collect();
@@ -54,7 +54,7 @@ pub async fn day(daemon: &Daemon, tokens: &mut [String], size: usize) -> Outcome
         Outcome::Ok(())
     };
     try_join_all((0..CALLERS).map(&rotate)).await?;
-    Ok(daemon.admin().await?.status().await?.sessions)
+    Ok(daemon.admin.status().await?.sessions)
 }
 
 async fn each(
@@ -77,12 +77,13 @@ async fn each(
 
 /// Starts on a day on which every session has ended, and watches how fast they go and how long verifications take meanwhile.
 pub async fn sweep(state: &Path, dir: &Path, length: Duration, column: &mut Column) -> Outcome<()> {
-    let daemon = Daemon::start("sweeping", state, dir, Twist { unsigned: false, ahead: ALL_OVER }).await?;
-    let (client, admin) = (daemon.client().await?, daemon.admin().await?);
+    let twist = Twist { unsigned: false, ahead: ALL_OVER };
+    let daemon = Daemon::start_on(state, "sweeping", dir, EXCHANGED_AT_WILL, twist).await?;
+    let (client, admin) = (&daemon.client, &daemon.admin);
     // A daemon that does nothing sweeps less often.
-    let (_, token) = sessions::open_one(&client, 0, 1).await?;
+    let (_, token) = sessions::open_one(client, 0, 1).await?;
     let before = admin.status().await?.sessions;
-    let (_, _, access) = traffic::exchange(&client, &Mutex::new(token)).await?;
+    let (_, _, access) = traffic::exchange(client, &Mutex::new(token)).await?;
     while admin.status().await?.sessions >= before {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -9,7 +9,7 @@ use hallpass_client::{
 };
 
 use super::report::Column;
-use crate::daemons::Daemon;
+use crate::daemon::Daemon;
 use crate::{Outcome, sessions};
 
 /// Sessions that are asked for, from all over the database.
@@ -36,7 +36,7 @@ pub async fn measure(
     let size = tokens.len();
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
-        clients.push(daemon.client().await?);
+        clients.push(daemon.connect().await?);
     }
     let asked = ASKED.min(size / 2);
     let known: Vec<Known> = {
