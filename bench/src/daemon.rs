@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -56,6 +57,22 @@ pub struct Session {
     pub user: String,
 }
 
+/// Where a daemon is that was built before, in this run: a start that is measured must not wait for cargo.
+static SHIPPED: OnceLock<PathBuf> = OnceLock::new();
+static TWISTED: OnceLock<PathBuf> = OnceLock::new();
+
+/// The daemon that does this.
+fn program(twist: Twist) -> Outcome<&'static Path> {
+    let (known, name, features): (_, _, &[&str]) = match twist == Twist::default() {
+        true => (&SHIPPED, "hallpassd", &[]),
+        false => (&TWISTED, "measured-hallpassd", &["--features", "hallpassd/bench"]),
+    };
+    match known.get() {
+        Some(path) => Ok(path),
+        None => built(name, features).map(|path| known.get_or_init(|| path).as_path()),
+    }
+}
+
 /// Builds a daemon, and says where it is.
 fn built(program: &str, features: &[&str]) -> Outcome<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -87,11 +104,7 @@ impl Daemon {
         let who =
             format!("[admin]\nuids = [{uid}]\n[[app]]\nname = \"shop\"\nuids = [{uid}]\nrights = {RIGHTS}\n");
         std::fs::write(&config, format!("{settings}\n{who}"))?;
-        let program = match twist == Twist::default() {
-            true => built("hallpassd", &[])?,
-            false => built("measured-hallpassd", &["--features", "hallpassd/bench"])?,
-        };
-        let mut command = Command::new(program);
+        let mut command = Command::new(program(twist)?);
         command.env("HALLPASS_LOG", "warn").arg("--config").arg(config).arg("--state-dir").arg(state);
         command.env("MEASURED_UNSIGNED", if twist.unsigned { "1" } else { "0" });
         command.env("MEASURED_AHEAD", twist.ahead.as_secs().to_string());
