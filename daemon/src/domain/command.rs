@@ -98,6 +98,11 @@ pub(crate) struct Refused {
 }
 
 impl Command {
+    /// Whether it settles what a password or a code was shown for.
+    pub(crate) const fn proves(&self) -> bool {
+        matches!(self, Self::Settle(_) | Self::Redeem(_))
+    }
+
     /// Whether it brings in what stays, or holds on to what is gone. That is refused first where room is short, so that taking back stays possible:
     /// a try of a password too, since each is counted under the name that was given.
     pub(crate) const fn adds(&self) -> bool {

@@ -119,6 +119,8 @@ impl State {
             if matches!(job.command, Command::Sweep) {
                 self.close_refusals(rows, &at, &mut decided)?;
             }
+            // Whoever is refused a proof waits for the disk, whether a row tells of it or not: else its time would tell a name that nobody has.
+            decided.changed |= decision.outcome.is_err() && job.command.proves();
             if decision.effects.iter().any(Standing::is_changed_by) {
                 standing = Standing::load(rows)?;
             }
