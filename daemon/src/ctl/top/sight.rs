@@ -117,7 +117,7 @@ impl Sight {
             operations: operations(now, before, oldest, seconds),
             failures: failures(now, oldest),
             apps: apps(now, before, seconds),
-            reported: reported(now).since(reported(oldest)),
+            reported: reported(now, oldest),
             opened: rate(|of| of.sessions.opened),
             commits: rate(|of| of.writer.commits.count()),
             commit: now.writer.commits.since(&oldest.writer.commits),
@@ -141,7 +141,7 @@ impl Sight {
 
     /// Whether any app says what its verifiers tell.
     pub(super) fn has_reports(&self) -> bool {
-        reported(&self.now).total() > 0
+        reported(&self.now, &Metrics::default()).total() > 0
     }
 
     /// What its calls took.
@@ -164,9 +164,12 @@ fn sum(all: &[Counted]) -> u64 {
     all.iter().map(|counted| counted.count).sum()
 }
 
-/// All that apps say, which is as large as they like.
-fn reported(of: &Metrics) -> VerifierReport {
-    of.apps.iter().fold(VerifierReport::default(), |all, app| all.plus(app.verifier))
+/// All that apps have said since. One that says as much as there are numbers hides only itself.
+fn reported(now: &Metrics, oldest: &Metrics) -> VerifierReport {
+    now.apps.iter().fold(VerifierReport::default(), |all, app| {
+        let then = oldest.apps.iter().find(|then| then.app == app.app);
+        all.plus(app.verifier.since(then.map(|then| then.verifier).unwrap_or_default()))
+    })
 }
 
 fn operation<'a>(of: &'a Metrics, name: &str) -> Option<&'a OperationMetrics> {

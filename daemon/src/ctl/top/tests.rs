@@ -1,5 +1,7 @@
 //! The view at the two sizes that it has to look right at, as it was looked at when these were written.
 
+use hallpass_protocol::auth::VerifierReport;
+
 use super::history::History;
 use super::json::TopView;
 use super::screen::Screen;
@@ -92,4 +94,20 @@ fn with_one_answer_all_is_since_the_start() {
     assert_eq!((sight.seconds, sight.window), (4.0, 4.0));
     let json = serde_json::to_value(TopView::from(&sight)).unwrap();
     assert_eq!(json["per_second"]["refreshes"], 125.0);
+}
+
+#[test]
+fn an_app_that_claims_everything_hides_no_other() {
+    let mut history = History::default();
+    for second in [1, 3] {
+        let mut metrics = sample(second);
+        let mut other = metrics.apps[0].clone();
+        let claimed = VerifierReport { memory: u64::MAX, ..VerifierReport::default() };
+        (metrics.apps[0].verifier, other.app) = (claimed, "another".to_owned());
+        other.verifier = VerifierReport { memory: second * 100, ..VerifierReport::default() };
+        metrics.apps.push(other);
+        history.add(metrics);
+    }
+    let shown: Vec<_> = history.sight().unwrap().verifiers().map(|(_, rate)| rate).into();
+    assert!((shown[0] - 100.0).abs() < 1.0, "{shown:?}");
 }
