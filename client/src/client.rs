@@ -465,7 +465,7 @@ impl Client {
     /// Adds to what the daemon counts of this app's own verifiers, for whoever has other verifiers than [`Verifier`](crate::Verifier), which reports by
     /// itself: see [`VerifierBuilder::report_every`](crate::VerifierBuilder::report_every).
     ///
-    /// Never asked twice, or it could count twice.
+    /// Never asked twice, or it could count twice. Needs the right `verify`, and is [`ErrorClass::Forbidden`](crate::ErrorClass::Forbidden) without.
     ///
     /// ```
     #[doc = include_str!("doc/client.txt")]

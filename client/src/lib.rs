@@ -38,8 +38,8 @@
 //! # What is asked twice
 //!
 //! A call whose connection breaks is asked once more on a fresh one where that is harmless. That leaves out what opens a session ([`Client::login`],
-//! [`Client::open_session`], [`Client::reauthenticate`], [`Client::change_password`], [`Client::redeem_code`]) and most changes that an administrator
-//! makes: those answer [`ErrorCode::Unknown`] once they may have reached the daemon, and [`ErrorCode::Unavailable`] when they certainly have not.
+//! [`Client::open_session`], [`Client::reauthenticate`], [`Client::change_password`], [`Client::redeem_code`]), a [`Client::refresh`] without an attempt
+//! id, [`Client::report`], and most changes that an administrator makes: those answer [`ErrorCode::Unknown`] once they may have reached the daemon, and [`ErrorCode::Unavailable`] when they certainly have not.
 //!
 //! # Times
 //!

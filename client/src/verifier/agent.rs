@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
 use hallpass_protocol::auth::{Verified, Verify};
-use hallpass_protocol::error::{ErrorCode, Refusal};
+use hallpass_protocol::error::{ErrorClass, ErrorCode, Refusal};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
@@ -125,12 +125,13 @@ async fn report(client: Client, reports: Reports, mut ending: oneshot::Receiver<
             _ = &mut ending => true,
         };
         let counted = reports.tally.take();
-        // Where it is not known whether it has arrived, to lose it is better than to count it twice.
-        if counted.total() > 0
-            && let Err(error) = client.report(counted).await
-            && error.code() != ErrorCode::Unknown
-        {
-            reports.tally.give_back(counted);
+        let told = if counted.total() > 0 { client.report(counted).await } else { Ok(()) };
+        match told {
+            // An app that may not verify is refused each time, and a daemon without this call does not learn it.
+            Err(error) if matches!(error.class(), ErrorClass::Forbidden | ErrorClass::Invalid) => return,
+            // Where it is not known whether it has arrived, to lose it is better than to count it twice.
+            Err(error) if error.code() != ErrorCode::Unknown => reports.tally.give_back(counted),
+            _ => {}
         }
         if is_over {
             return;

@@ -85,7 +85,7 @@ impl VerifierBuilder {
     /// Tells the daemon this often, from a second to an hour, how many tokens were found good here and in which [`Way`](super::Way): `hallpass metrics` and `hallpass
     /// top` show it. Off by default. Five seconds are as often as most want it, and each time is one small call.
     ///
-    /// Each thread counts for itself, which adds a nanosecond or two to a verification from memory. What was counted since the last time is told when the last
+    /// Each thread counts for itself, in a place that no other writes. It takes the right `verify`; without it nothing is told. What was counted since the last time is told when the last
     /// clone of the verifier is dropped, where the process goes on for that long.
     pub fn report_every(self, interval: Duration) -> Self {
         let (shortest, longest) = REPORT_EVERY.into_inner();

@@ -10,6 +10,9 @@ use hallpass_protocol::auth::VerifierReport;
 use super::bearer::Way;
 use super::near::Owner;
 
+/// Places of threads before it is looked whether some of them are over.
+const THREADS: usize = 64;
+
 thread_local! {
     /// What this thread counts, for each verifier that it uses and that reports.
     static OWN: RefCell<Vec<(Owner, Arc<Counts>)>> = const { RefCell::new(Vec::new()) };
@@ -58,9 +61,26 @@ pub(super) struct Tally {
 #[derive(Debug, Default)]
 struct Added {
     threads: Vec<Arc<Counts>>,
+    /// At how many threads those that are over are looked for: then a thread for each request takes no memory until the next report.
+    full_at: usize,
     /// What threads have counted that are over.
     over: VerifierReport,
     reported: VerifierReport,
+}
+
+impl Added {
+    /// Lets go of what threads have counted that are over, but for its sum.
+    fn fold(&mut self) {
+        let over = &mut self.over;
+        self.threads.retain_mut(|counts| {
+            if let Some(last) = Arc::get_mut(counts) {
+                // Its thread has let go of it and adds nothing more.
+                *over = over.plus(last.read());
+                return false;
+            }
+            true
+        });
+    }
 }
 
 impl Tally {
@@ -92,26 +112,22 @@ impl Tally {
     #[cold]
     fn begin(&self) -> Arc<Counts> {
         let counts = Arc::<Counts>::default();
-        self.added.lock().unwrap_or_else(PoisonError::into_inner).threads.push(Arc::clone(&counts));
+        let mut added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
+        if added.threads.len() >= added.full_at {
+            added.fold();
+            added.full_at = (2 * added.threads.len()).max(THREADS);
+        }
+        added.threads.push(Arc::clone(&counts));
         counts
     }
 
     /// What was counted since the last time, which counts as reported from now on.
     pub(super) fn take(&self) -> VerifierReport {
         let mut added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
-        let Added { threads, over, reported } = &mut *added;
-        let mut all = VerifierReport::default();
-        threads.retain_mut(|counts| {
-            if let Some(last) = Arc::get_mut(counts) {
-                // Its thread has let go of it and adds nothing more.
-                *over = over.plus(last.read());
-                return false;
-            }
-            all = all.plus(counts.read());
-            true
-        });
-        let unreported = all.plus(*over).since(*reported);
-        *reported = reported.plus(unreported);
+        added.fold();
+        let all = added.threads.iter().fold(added.over, |all, counts| all.plus(counts.read()));
+        let unreported = all.since(added.reported);
+        added.reported = added.reported.plus(unreported);
         unreported
     }
 
@@ -145,6 +161,16 @@ mod tests {
         assert_eq!(other.take().stale, 3, "each verifier has counts of its own");
         count();
         assert_eq!(tally.take().memory, 1_000);
+    }
+
+    #[test]
+    fn a_thread_for_each_request_takes_no_memory_until_it_is_reported() {
+        let tally = Tally::new(Owner::new());
+        for _ in 0..10 * THREADS {
+            std::thread::scope(|scope| scope.spawn(|| tally.count(Way::Memory)).join().unwrap());
+        }
+        assert!(tally.added.lock().unwrap().threads.len() <= THREADS);
+        assert_eq!(tally.take().memory, 10 * THREADS as u64);
     }
 
     #[test]

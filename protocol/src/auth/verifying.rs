@@ -105,7 +105,7 @@ pub struct Verified {
 ///
 /// ```
 /// # use hallpass_protocol::auth::VerifierReport;
-/// let earlier = VerifierReport { memory: 990, signature: 6, daemon: 4, stale: 0 };
+/// let earlier = VerifierReport { memory: 990, daemon: 10, ..VerifierReport::default() };
 /// assert_eq!(earlier.memory * 100 / earlier.total(), 99); // of a hundred
 ///
 /// let now = earlier.plus(VerifierReport { memory: 10, ..VerifierReport::default() });

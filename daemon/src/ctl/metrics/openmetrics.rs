@@ -97,7 +97,7 @@ impl Snapshot {
         )?;
         families.counters(
             "verifications",
-            "Tokens that apps had looked at, by outcome. What a verifier tells inside an app is among verifier_verifications, where the app reports it.",
+            "Tokens that apps had looked at here, by outcome. A verifier inside an app that asks is among them; what it tells by itself is in verifier_verifications alone.",
             &words("outcome", &self.0.verifications),
         )
     }
