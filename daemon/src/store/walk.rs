@@ -56,10 +56,12 @@ impl Stretch {
         }
     }
 
+    /// What was noticed last is what somebody may not know yet, so it takes the place of what came first.
     fn doubt(&mut self, doubt: String) {
-        if self.doubts.len() < TOLD {
-            self.doubts.push(doubt);
+        if self.doubts.len() == TOLD {
+            self.doubts.remove(0);
         }
+        self.doubts.push(doubt);
     }
 }
 
