@@ -89,7 +89,7 @@
 //! ```
 //! # #[cfg(feature = "axum")]
 //! # fn with_cors(app: axum::Router, web: &hallpass_client::web::Web) -> axum::Router {
-//! use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+//! use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 //! use axum::http::{HeaderValue, Method};
 //! use tower_http::cors::CorsLayer;
 //!
@@ -97,7 +97,7 @@
 //!     .allow_origin([HeaderValue::from_static("https://dashboard.example")])
 //!     .allow_methods([Method::GET, Method::POST])
 //!     .allow_headers([AUTHORIZATION, CONTENT_TYPE])
-//!     .expose_headers([WWW_AUTHENTICATE]);
+//!     .expose_headers([RETRY_AFTER, WWW_AUTHENTICATE]);
 //! app.layer(web.layer()).layer(cors)
 //! # }
 //! ```

@@ -1,9 +1,7 @@
 //! An API that pages of other origins call: the recipe of the module `web`, by what a browser asks and sees.
 
-use std::time::Duration;
-
 use axum::Router;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use hallpassd::testing::TestDaemon;
 use tower_http::cors::CorsLayer;
@@ -15,14 +13,12 @@ const DASHBOARD: &str = "https://dashboard.example";
 
 /// The recipe: outside of the layer, origins by name, no credentials.
 fn with_cors(app: Router) -> Router {
-    app.layer(
-        CorsLayer::new()
-            .allow_origin([HeaderValue::from_static(DASHBOARD)])
-            .allow_methods([Method::GET, Method::POST])
-            .allow_headers([AUTHORIZATION, CONTENT_TYPE])
-            .expose_headers([WWW_AUTHENTICATE])
-            .max_age(Duration::from_hours(1)),
-    )
+    let cors = CorsLayer::new()
+        .allow_origin([HeaderValue::from_static("https://dashboard.example")])
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
+        .expose_headers([RETRY_AFTER, WWW_AUTHENTICATE]);
+    app.layer(cors)
 }
 
 /// An app that pages of the dashboard may call, and a browser that is logged in at the app itself.
@@ -32,6 +28,20 @@ async fn api() -> (TestDaemon, Router, Browser) {
     let mut browser = Browser::new(&app);
     browser.log_in().await;
     (daemon, app, browser)
+}
+
+#[test]
+fn the_recipe_is_the_one_that_is_documented() {
+    let recipe = |text: &'static str, margin: &str| -> Vec<&'static str> {
+        let lines = text.lines().map(|line| line.strip_prefix(margin).unwrap_or(line).trim());
+        lines
+            .skip_while(|line| !line.starts_with("let cors ="))
+            .take_while(|line| !line.starts_with("app."))
+            .collect()
+    };
+    let tested = recipe(include_str!("cors.rs"), "");
+    assert!(tested.len() > 3, "{tested:?}");
+    assert_eq!(recipe(include_str!("../../src/web.rs"), "//!"), tested);
 }
 
 /// What a page of another site sends with each call.
@@ -63,14 +73,18 @@ async fn a_page_of_a_named_origin_calls_with_a_token() {
 
 #[tokio::test]
 async fn a_page_of_a_named_origin_sees_why_it_was_refused() {
-    let (daemon, app, own) = api().await;
+    let (mut daemon, app, own) = api().await;
     daemon.revoke_user("alice").unwrap();
     let token = format!("Bearer {}", own.cookies["__Host-local-session"]);
     let mut page = on_a_page_of(DASHBOARD, Browser::new(&app)).with("authorization", &token);
     let refused = page.get("/me").await;
     assert_eq!((refused.status, is_shown(&refused, DASHBOARD)), (StatusCode::UNAUTHORIZED, true));
     assert_eq!(refused.header("www-authenticate"), "Bearer error=\"invalid_token\"");
-    assert_eq!(refused.header("access-control-expose-headers"), "www-authenticate");
+    assert_eq!(refused.header("access-control-expose-headers"), "retry-after,www-authenticate");
+    daemon.stop();
+    let away = page.get("/me").await;
+    assert_eq!((away.status, is_shown(&away, DASHBOARD)), (StatusCode::SERVICE_UNAVAILABLE, true));
+    assert!(!away.header("retry-after").is_empty());
 }
 
 #[tokio::test]
