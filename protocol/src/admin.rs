@@ -107,6 +107,7 @@ pub trait Admin {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Status {
     /// The daemon's version.
     pub version: String,

@@ -26,6 +26,7 @@ pub const BOUNDS_AT_MOST: usize = 36;
 /// }
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Metrics {
     /// The daemon's version.
     pub version: String,
@@ -53,6 +54,7 @@ pub struct Metrics {
 
 /// How often something has happened that a stable word names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Counted {
     /// The word: `ok` or the code of a refusal where outcomes are counted.
     pub word: String,
@@ -62,6 +64,7 @@ pub struct Counted {
 
 /// What was asked of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct OperationMetrics {
     /// Which, as a stable word such as `refresh`.
     pub operation: String,
@@ -74,6 +77,7 @@ pub struct OperationMetrics {
 
 /// What one app has asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct AppMetrics {
     /// Its name in the configuration.
     pub app: String,
@@ -89,6 +93,7 @@ pub struct AppMetrics {
 
 /// Who has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct ConnectionMetrics {
     /// Those that are there.
     pub open: u64,
@@ -100,6 +105,7 @@ pub struct ConnectionMetrics {
 
 /// Users and sessions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct SessionMetrics {
     /// Sessions that are listed as alive. One whose time is over counts until it is swept, half a minute later at most.
     pub alive: u64,
@@ -117,6 +123,7 @@ pub struct SessionMetrics {
 
 /// What the thread does that writes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct WriterMetrics {
     /// Changes that wait for it.
     pub waiting: u64,
@@ -134,6 +141,7 @@ pub struct WriterMetrics {
 
 /// What is hashed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct PasswordMetrics {
     /// Hashes that can run at once.
     pub threads: u64,
@@ -147,6 +155,7 @@ pub struct PasswordMetrics {
 
 /// What lies on disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct DiskMetrics {
     /// Size of the database file in bytes.
     pub database_bytes: u64,

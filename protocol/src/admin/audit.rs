@@ -34,6 +34,7 @@ pub struct AuditTail {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct AuditEntry {
     /// Its number, counted from 1.
     pub number: u64,
@@ -111,6 +112,7 @@ pub struct FindAudit {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct FoundAudit {
     /// In the direction that was looked in. There can be none, and more behind.
     pub entries: Vec<AuditEntry>,
@@ -150,6 +152,7 @@ pub struct VerifyAudit {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct AuditStretch {
     /// What to ask with for the next stretch.
     pub place: Vec<u8>,

@@ -33,6 +33,7 @@ pub struct Backup {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct BackupTable {
     /// Its name.
     pub name: String,
@@ -82,6 +83,7 @@ pub struct ExportPlace {
 /// }
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct ExportPage {
     /// The users.
     pub users: Vec<ExportedUser>,
@@ -99,6 +101,7 @@ pub struct ExportPage {
 /// }
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct ExportedUser {
     /// The user, for ever.
     pub user_id: UserId,
@@ -123,6 +126,7 @@ pub struct ExportedUser {
 /// }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct ClockAccepted {
     /// The daemon's time before.
     pub before: Millis,
@@ -161,6 +165,7 @@ pub struct BackupPlace {
 /// }
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct BackupPage {
     /// Keys and values as they are stored.
     pub rows: Vec<(Vec<u8>, Vec<u8>)>,

@@ -37,6 +37,7 @@ pub enum RevokeTarget {
 /// }
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Code {
     /// The code, to be handed to the user and nobody else.
     pub code: Token,
@@ -71,6 +72,7 @@ pub struct RotateKey {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Reseal {
     /// Where the daemon reads its master key.
     pub master_key: String,
@@ -88,6 +90,7 @@ pub struct Reseal {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct KeyInfo {
     /// `signing` or `mac`.
     pub kind: String,
@@ -130,6 +133,7 @@ pub struct RevocationKey {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct RevocationEntry {
     /// Where it stands.
     pub key: RevocationKey,

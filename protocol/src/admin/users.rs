@@ -65,6 +65,7 @@ pub struct ImportUser {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct ImportReport {
     /// The user that was added; none where that was only looked at.
     pub user: Option<UserInfo>,
@@ -81,6 +82,7 @@ pub struct ImportReport {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct UserInfo {
     /// The user, for ever.
     pub user_id: UserId,
@@ -107,6 +109,7 @@ pub struct UserInfo {
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct UserPage {
     /// The users.
     pub users: Vec<UserInfo>,

@@ -90,6 +90,7 @@ pub struct Identity {
 
 /// What is answered to a verification, and what it takes to answer the same again without asking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(feature = "daemon"), non_exhaustive)]
 pub struct Verified {
     /// Who the token stands for.
     pub identity: Identity,
