@@ -162,6 +162,20 @@ async fn d4_a_spray_over_many_names_stops_its_source_and_no_other() {
     daemon.stop().await;
 }
 
+/// Many names from many places: nobody has to wait for another, and whoever reads the audit chain learns of it.
+#[tokio::test]
+async fn failures_of_a_whole_app_are_an_event_and_stop_nobody() {
+    let mut daemon = Daemon::with_settings("[throttle]\nper_app = 20\n").await;
+    add_user(&daemon.admin().await, "alice", PASSWORD, &[]).await;
+    let client = daemon.client().await;
+    for number in 0..25 {
+        refused(&client, from([198, 51, 100, number], &format!("user{number}"), WRONG)).await;
+    }
+    client.login(from([192, 0, 2, 10], "alice", PASSWORD)).await.expect("she has nothing to do with it");
+    assert_eq!(events(&daemon, "login.spike").await, 1);
+    daemon.stop().await;
+}
+
 /// A locked account answers like any other, and an administrator's code opens it.
 #[tokio::test]
 async fn d2_after_so_many_in_a_row_only_a_code_or_a_new_password_helps() {
