@@ -232,6 +232,22 @@ async fn b7_one_rotation_is_answered_again_128_times() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_exchanged_too_fast_has_to_wait_and_shows_in_the_audit_chain() {
+    let house = house("[refresh]\nper_minute = 5\n").await;
+    let mut session = house.log_in().await;
+    for _ in 0..5 {
+        session = exchange(&house.client, &session.refresh).await.unwrap();
+    }
+    assert_eq!(house.events("refresh").await, 0, "what is usual is no event");
+    for _ in 0..3 {
+        let refused = exchange(&house.client, &session.refresh).await.map(|_| ()).unwrap_err();
+        assert_eq!((refused.code(), refused.class()), (ErrorCode::RateLimited, ErrorClass::Retry));
+    }
+    assert_eq!(house.events("refresh").await, 1, "the first of a minute");
+    assert!(alive(&house.client, &session).await);
+}
+
+#[tokio::test]
 async fn b9_reuse_is_still_reuse_after_a_restart() {
     let mut house = house(STRICT).await;
     let first = house.log_in().await;

@@ -7,6 +7,7 @@ mod support;
 use std::collections::HashSet;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -25,6 +26,21 @@ async fn with_alice() -> (Daemon, Client, AdminClient) {
     let (client, admin) = (daemon.client().await, daemon.admin().await);
     add_user(&admin, "alice", PASSWORD, &["editor"]).await;
     (daemon, client, admin)
+}
+
+#[tokio::test]
+async fn a_first_start_says_where_it_put_the_master_key_and_no_other_does() {
+    let mut daemon = Daemon::start().await;
+    let said = daemon.stdout();
+    let key = said.split("A new master key lies in ").nth(1).and_then(|rest| rest.split(".\n").next());
+    let key = key.unwrap_or_else(|| panic!("it is not said: {said}"));
+    let mode = std::fs::metadata(key).expect("it lies there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(said.contains("keep a copy apart from the database"), "{said}");
+    daemon.stop().await;
+    daemon.restart().await;
+    let said = daemon.stdout();
+    assert_eq!((said.matches("serves on").count(), said.matches("master key").count()), (2, 1), "{said}");
 }
 
 async fn verify(client: &Client, token: &Token) -> Result<Identity, Error> {
