@@ -16,7 +16,9 @@ use hallpass_protocol::hello::{Service, Status, VERSION};
 use hallpass_protocol::limits::{
     ADMIN_FRAME, AUTH_FRAME, FRAME_DEADLINE, HELLO_DEADLINE, REQUESTS_IN_FLIGHT,
 };
-use raw::{End, PROMPT, Raw, SLACK, call, call_with_deadline, cancel, framed, hello, noise, payload, plain};
+use raw::{
+    End, PROMPT, Raw, SLACK, call, call_with_deadline, cancel, framed, hello, noise, patient, payload, plain,
+};
 use support::{PASSWORD, PATIENCE, POLL, add_user, login, tokens};
 use target::Target;
 
@@ -245,7 +247,7 @@ async fn requests_on_one_connection_are_bounded_and_all_answered() {
     let many = 200;
     let cheap: Vec<u8> = (0..many).flat_map(|id| framed(&payload(id, AuthRequest::Jwks {}))).collect();
     let request = login("nobody", PASSWORD, SessionKind::Token);
-    let costly = |id| framed(&payload(id, AuthRequest::Login { request: request.clone() }));
+    let costly = |id| framed(&patient(id, AuthRequest::Login { request: request.clone() }));
     let costly: Vec<u8> = (0..many).flat_map(costly).collect();
     for (bytes, at_least) in [(cheap, many), (costly, 0)] {
         let mut raw = Raw::introduced(&target.daemon.socket(), Service::Auth);

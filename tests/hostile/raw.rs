@@ -9,7 +9,7 @@ use hallpass_protocol::admin::AdminRequest;
 use hallpass_protocol::auth::{AuthRequest, AuthResponse};
 use hallpass_protocol::codec::{decode, encode};
 use hallpass_protocol::hello::{MAGIC, Service, VERSION};
-use hallpass_protocol::limits::HELLO_DEADLINE;
+use hallpass_protocol::limits::{HELLO_DEADLINE, REQUEST_DEADLINE};
 use serde::Serialize;
 use tarpc::{ClientMessage, Request, Response, context};
 
@@ -125,8 +125,18 @@ pub(crate) fn framed(payload: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn payload<T: Serialize>(id: u64, message: T) -> Vec<u8> {
-    let request = Request { context: context::current(), id, message };
-    encode(&ClientMessage::Request(request)).expect("a request can be encoded")
+    asked_in(context::current(), id, message)
+}
+
+/// The payload of a request that waits as long as the daemon lets it: for what takes its time, on a machine that has other work.
+pub(crate) fn patient<T: Serialize>(id: u64, message: T) -> Vec<u8> {
+    let mut context = context::current();
+    context.deadline = Instant::now() + REQUEST_DEADLINE;
+    asked_in(context, id, message)
+}
+
+fn asked_in<T: Serialize>(context: context::Context, id: u64, message: T) -> Vec<u8> {
+    encode(&ClientMessage::Request(Request { context, id, message })).expect("a request can be encoded")
 }
 
 /// What takes a request back.
