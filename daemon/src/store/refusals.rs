@@ -1,5 +1,5 @@
-//! Refusals for the audit chain: the first of a kind each minute is an entry, the rest are one count. A hostile app must not buy a write with
-//! each bad call.
+//! Refusals for the audit chain: the first of a kind each minute is an entry, the rest are one count. A hostile app must not buy a row with
+//! each bad call, nor a write but where it has a password or a code looked at: those wait for the disk whatever is written.
 
 use std::collections::HashMap;
 use std::hash::Hash;

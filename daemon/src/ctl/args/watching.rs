@@ -29,7 +29,8 @@ if there is one, is not asked. What it measures is how fast this host is, not ho
 network or a database would be. TMPDIR says on which disk.
 
 With --running it asks the daemon that serves you, as fast as one app can, for what changes
-nothing there but its counters: who it is and, with an access token, whose that is.
+nothing there but its counters: who it is and, with an access token, whose that is. A token that is
+not for this app is refused, and the audit chain says so.
 
 Examples:
   hallpass bench
