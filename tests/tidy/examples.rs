@@ -46,10 +46,11 @@ impl Item<'_> {
         matches!(self.kind, Kind::Type)
     }
 
-    /// Whether an example calls it.
+    /// Whether an example calls it: on a value, or as a function of its type and of no other.
     fn is_called_in(&self, example: &str) -> bool {
+        let of = if self.subject() == MADE { "" } else { self.subject() };
         let calls = |way: &str| [format!("{way}{}(", self.name), format!("{way}{}::<", self.name)];
-        [".", "::"].into_iter().flat_map(calls).any(|call| example.contains(&call))
+        [".", &format!("{of}::")].into_iter().flat_map(calls).any(|call| example.contains(&call))
     }
 }
 

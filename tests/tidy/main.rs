@@ -211,6 +211,11 @@ fn what_lacks_an_example_is_caught() {
         item(example, &format!("{x}    pub fn other(&self) -> u8 {{}}\n}}\n")),
         ["client/src/x.rs:12: `X::other` is in no example; call it in that of `X`, or give it its own"]
     );
+    let another = example.replace("X::new()", "Other::new()");
+    assert_eq!(
+        item(&another, &format!("{x}}}\n")),
+        ["client/src/x.rs:10: `X::new` is in no example; call it in that of `X`, or give it its own"]
+    );
     for docs in
         ["", "/// X.\n", &example.replacen("```", "```text", 1), &example.replacen("```", "```ignore", 1)]
     {
