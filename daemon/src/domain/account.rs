@@ -200,7 +200,7 @@ pub(crate) fn add(new: &NewUser, case: &Case<'_>) -> Decision {
     }
     let NewUser { id, name, password, roles, attributes, disabled } = new.clone();
     let user = User {
-        id: id.unwrap_or_else(|| UserId::new(case.at.now, case.fresh.id)),
+        id: id.unwrap_or_else(|| UserId::new(case.at.now, case.random_in_order())),
         name,
         password,
         roles,

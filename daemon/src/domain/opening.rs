@@ -80,7 +80,7 @@ fn rows(new: &NewSession<'_>, case: &Case<'_>) -> Session {
         }
     };
     Session {
-        id: SessionId::new(at.now, case.fresh.id),
+        id: SessionId::new(at.now, case.random_in_order()),
         cold: Cold {
             user: new.user.id,
             app: case.permit.app().to_owned(),

@@ -303,3 +303,30 @@ fn a_session_that_is_over_leaves_its_users_list_before_its_rows_go() {
     let effects = world.decide(&Command::Sweep).effects;
     assert!(matches!(effects.as_slice(), [Effect::MoveDeadline { .. }, Effect::Unlist { .. }]));
 }
+
+#[test]
+fn what_is_made_in_one_millisecond_is_in_the_order_of_its_stamps() {
+    let mut world = World::new();
+    world.at.stamp = Stamp(world.at.now.as_u64() * 1000);
+    let mut made = Vec::new();
+    // The randomness falls, so that it alone would turn the order round.
+    for random in (0..=u8::MAX).rev() {
+        world.fresh.id = [random; 10];
+        world.facts.user = None;
+        let new = NewUser::named(name());
+        let Ok(Outcome::User(user)) = world.decide(&Command::AddUser(Box::new(new))).outcome else {
+            panic!()
+        };
+        made.push(user.id);
+    }
+    assert!(made.is_sorted(), "{made:?}");
+    assert!(
+        made.iter().all(|id| id.created() == world.at.now),
+        "the time of an identifier is that of its making"
+    );
+    // Behind the place all of it is random still.
+    assert_eq!(
+        made.iter().map(|id| id.as_bytes()[8..].to_vec()).collect::<std::collections::BTreeSet<_>>().len(),
+        256
+    );
+}
