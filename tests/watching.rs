@@ -5,10 +5,11 @@
 mod support;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
-use hallpass_client::{ListSessions, Needs, RequestId, SessionKind, Token};
+use hallpass_client::{Context, ListSessions, Login, Needs, RequestId, SessionKind, Token};
 use serde_json::Value;
 use support::{
     Daemon, PASSWORD, PATIENCE, POLL, add_user, bare_hallpass, clear_environment, cookie, login, printed_by,
@@ -286,6 +287,66 @@ async fn a_request_is_followed_by_its_name_from_its_caller_to_the_disk() {
     let others =
         daemon.log().lines().filter(|line| line.contains("was answered") && !line.contains(name)).count();
     assert!(others >= 2, "requests without a name have one of their own:\n{}", daemon.log());
+}
+
+/// A daemon that says all it does as JSON, its whole life from its start to its end.
+async fn said_as_json(act: impl AsyncFnOnce(&Daemon)) -> Vec<Value> {
+    let mut daemon = Daemon::with_settings("[log]\nformat = \"json\"\n").await;
+    daemon.stop().await;
+    daemon.set("HALLPASS_LOG", Path::new("debug"));
+    daemon.restart().await;
+    act(&daemon).await;
+    daemon.stop().await;
+    let said = std::fs::read_to_string(daemon.dir().join("stderr")).unwrap();
+    assert!(said.ends_with('\n'), "no line is cut off");
+    let line = |line: &str| {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{line:?} is no JSON: {error}"))
+    };
+    said.lines().map(line).collect()
+}
+
+#[tokio::test]
+async fn every_line_of_a_log_in_json_is_an_object_and_a_request_is_followed_through_them() {
+    let name = "0af7651916cd43dd8448eb211c80319c";
+    let id: RequestId = name.parse().unwrap();
+    let hostile = "a\n{\"fields\":1}\u{1b}[2J\"\\";
+    let lines = said_as_json(async |daemon| {
+        add_user(&daemon.admin().await, "alice", PASSWORD, &[]).await;
+        let client = daemon.client().await;
+        let held = tokens(&client, "alice", PASSWORD).await.unwrap();
+        let named = client.clone().with_request_id(id);
+        named.revoke(hallpass_client::Revoke::Session(held.session)).await.unwrap();
+        // What others have made up is in the log too, where the audit chain is said in it.
+        let context = Context { device_label: Some(hostile.to_owned()), ..Context::default() };
+        client.login(Login { context, ..login("alice", "wrong", SessionKind::Cookie) }).await.unwrap_err();
+        client.login(login(hostile, "wrong", SessionKind::Cookie)).await.unwrap_err();
+    })
+    .await;
+    for line in &lines {
+        assert!(line.is_object() && line["level"].is_string() && line["timestamp"].is_string(), "{line}");
+        assert!(line["fields"]["message"].as_str().is_some_and(|said| !said.is_empty()), "{line}");
+    }
+    let own: Vec<_> = lines.iter().filter(|line| line["span"]["request"] == name).collect();
+    let place = |words: &str| {
+        let found = own.iter().position(|line| line["fields"]["message"].as_str().unwrap().contains(words));
+        found.unwrap_or_else(|| panic!("no line says {words:?} of the request: {own:#?}"))
+    };
+    let (on_disk, answered) = (place("on disk"), place("was answered"));
+    assert!(on_disk < answered && own.len() == 2, "first the disk, then the answer, and each once: {own:#?}");
+    for line in &own {
+        let told = (&line["span"]["operation"], &line["span"]["app"], &line["fields"]["outcome"]);
+        assert_eq!(told, (&"revoke".into(), &"local".into(), &"ok".into()), "{line}");
+    }
+    // The commit says up to which stamp everything is on disk, and what it wrote down is said by its own line of the audit chain.
+    assert!(own[on_disk]["fields"]["upto"].as_u64().is_some_and(|upto| upto > 0), "{}", own[on_disk]);
+    let is_entry = |line: &&Value| line["fields"]["event"] == "session.revoke";
+    let entry = lines.iter().find(is_entry).expect("the audit chain is in the log");
+    assert_eq!(
+        (&entry["fields"]["outcome"], &entry["fields"]["app"]),
+        (&"ok".into(), &"local".into()),
+        "{entry}"
+    );
+    assert!(own[answered]["fields"]["micros"].is_u64(), "{}", own[answered]);
 }
 
 #[tokio::test]

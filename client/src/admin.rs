@@ -3,6 +3,7 @@
 mod audit;
 mod copies;
 mod keys;
+mod sessions;
 mod users;
 
 use std::fmt;
@@ -13,12 +14,10 @@ use std::time::Duration;
 pub use hallpass_protocol::admin::{
     AddUser, AuditEntry, AuditFrom, AuditStretch, AuditTail, Backup, BackupPage, BackupPlace, BackupTable,
     ClockAccepted, Code, Export, ExportPage, ExportPlace, ExportedUser, FindAudit, FoundAudit, ImportReport,
-    ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo,
-    UserPage, VerifyAudit,
+    ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, SessionEnd,
+    SessionShown, Status, UserInfo, UserPage, VerifyAudit,
 };
 use hallpass_protocol::admin::{AdminRequest, AdminResponse};
-use hallpass_protocol::auth::{Revoked, SessionPage};
-use hallpass_protocol::id::SessionId;
 use hallpass_protocol::limits::REQUEST_DEADLINE;
 pub use hallpass_protocol::metrics::Metrics;
 use hallpass_protocol::paths;
@@ -141,52 +140,6 @@ impl AdminClient {
     pub async fn metrics(&self) -> Result<Metrics, Error> {
         let request = || AdminRequest::Metrics {};
         self.link.call(self.manner, Repeat::Harmless, request, answer!(AdminResponse::Metrics)).await
-    }
-
-    /// Lists a user's living sessions with whatever app, oldest first, 20 on a page, after the session given.
-    ///
-    /// ```
-    #[doc = include_str!("doc/admin.txt")]
-    #[doc = include_str!("doc/session.txt")]
-    /// let page = admin.session_list("alice", None).await?;
-    /// for session in &page.sessions {
-    ///     println!("{} by {}, last seen at {} s", session.session_id, session.app, session.last_seen.as_secs());
-    /// }
-    /// # assert_eq!(page.sessions.len(), 1);
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// [`ErrorCode::NotFound`](crate::ErrorCode::NotFound) where there is no such user.
-    pub async fn session_list(
-        &self,
-        name: impl Into<String>,
-        after: Option<SessionId>,
-    ) -> Result<SessionPage, Error> {
-        let name = name.into();
-        let request = || AdminRequest::SessionList { name: name.clone(), after };
-        self.link.call(self.manner, Repeat::Harmless, request, answer!(AdminResponse::SessionList)).await
-    }
-
-    /// Ends sessions of any app. When this returns, no verification on the host accepts them any more.
-    ///
-    /// The count is of sessions that this asking ended: zero where an answer was lost and the call was made again.
-    ///
-    /// ```
-    #[doc = include_str!("doc/admin.txt")]
-    #[doc = include_str!("doc/session.txt")]
-    /// use hallpass_client::admin::RevokeTarget;
-    ///
-    /// admin.revoke(RevokeTarget::User("alice".into())).await?;
-    /// assert!(hallpass.verify(session_token, Needs::default()).await.is_err());
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// [`ErrorCode::NotFound`](crate::ErrorCode::NotFound) where there is no such session, user or app.
-    pub async fn revoke(&self, target: RevokeTarget) -> Result<Revoked, Error> {
-        let request = || AdminRequest::Revoke { target: target.clone() };
-        self.link.call(self.manner, Repeat::Harmless, request, answer!(AdminResponse::Revoke)).await
     }
 
     /// What was taken back lately, oldest first, 100 on a page, after the entry given. It is kept as long as an access token that it concerns could

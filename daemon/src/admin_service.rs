@@ -3,6 +3,7 @@
 mod audit;
 mod counted;
 mod importing;
+mod sessions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use hallpass_protocol::admin::{
     AddUser, Admin, AuditEntry, AuditStretch, AuditTail, Backup, BackupPage, BackupPlace, ClockAccepted,
     Code, Export, ExportPage, ExportPlace, FindAudit, FoundAudit, ImportReport, ImportUser, KeyInfo, Reseal,
-    RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo, UserPage, VerifyAudit,
+    RevocationEntry, RevocationKey, RevokeTarget, RotateKey, SessionShown, Status, UserInfo, UserPage,
+    VerifyAudit,
 };
 use hallpass_protocol::auth::{Answer, ListSessions, Revoked, SessionPage};
 use hallpass_protocol::error::{ErrorCode, Refusal};
@@ -23,7 +25,6 @@ use tarpc::context;
 use tracing::Instrument;
 
 use crate::auth_service::context::code_hash;
-use crate::auth_service::ended;
 use crate::auth_service::pages::session_page;
 use crate::clock::Stopwatch;
 use crate::connection::guarded;
@@ -32,7 +33,6 @@ use crate::domain::command::Command;
 use crate::domain::effect::Outcome;
 use crate::domain::keyset::{Key, KeyKind, KeyState};
 use crate::domain::policy::{Operation, Permit, Principal};
-use crate::domain::revocation::Target;
 use crate::followed;
 use crate::keys::MasterKey;
 use crate::metrics::OfApp;
@@ -242,6 +242,10 @@ impl Admin for AdminService {
     async fn metrics(self, call: context::Context) -> Answer<Metrics> {
         self.counted(&call, async { counted::metrics(&self.shared, &self.admit()?) }).await
     }
+
+    async fn session_show(self, call: context::Context, session: SessionId) -> Answer<SessionShown> {
+        self.counted(&call, async { self.show_session(session) }).await
+    }
 }
 
 impl AdminService {
@@ -333,21 +337,6 @@ impl AdminService {
         let permit = self.admit()?;
         let name = Name::parse(&name)?;
         changed(self.shared.write(permit, Command::ChangeUser(name, change)).await?)
-    }
-
-    async fn answer_revoke(&self, target: RevokeTarget) -> Answer<Revoked> {
-        let permit = self.admit()?;
-        let target = match target {
-            RevokeTarget::Session(session) => Target::Session(session),
-            RevokeTarget::User(name) => Target::User(Name::parse(&name)?),
-            RevokeTarget::App(app) if self.shared.live.callers().knows_app(&app) => Target::App(app),
-            RevokeTarget::App(_) => {
-                let message = "there is no app of that name in hallpass.toml";
-                return Err(Refusal::because(ErrorCode::NotFound, message));
-            }
-            RevokeTarget::All => Target::Everything,
-        };
-        ended(self.shared.write(permit, Command::Revoke(target)).await?)
     }
 
     /// Makes a code of 128 random bits. It is shown here and never again; the store keeps a hash of it.

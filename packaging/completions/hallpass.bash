@@ -124,6 +124,12 @@ _hallpass() {
             hallpass__subcmd__session,list)
                 cmd="hallpass__subcmd__session__subcmd__list"
                 ;;
+            hallpass__subcmd__session,revoke)
+                cmd="hallpass__subcmd__session__subcmd__revoke"
+                ;;
+            hallpass__subcmd__session,show)
+                cmd="hallpass__subcmd__session__subcmd__show"
+                ;;
             hallpass__subcmd__user,add)
                 cmd="hallpass__subcmd__user__subcmd__add"
                 ;;
@@ -878,7 +884,7 @@ _hallpass() {
             return 0
             ;;
         hallpass__subcmd__session)
-            opts="-h --json --socket --help list"
+            opts="-h --json --socket --help list show revoke"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -906,6 +912,50 @@ _hallpass() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        hallpass__subcmd__session__subcmd__revoke)
+            opts="-h --user --except --json --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --except)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        hallpass__subcmd__session__subcmd__show)
+            opts="-h --json --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

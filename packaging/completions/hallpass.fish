@@ -39,7 +39,7 @@ complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "login" -d 'Open a
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "verify" -d 'Check a token'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "refresh" -d 'Exchange a refresh token'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "revoke" -d 'End sessions'
-complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "session" -d 'List sessions'
+complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "session" -d 'See to sessions'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "revocation" -d 'List what was taken back'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "key" -d 'See to keys'
 complete -c hallpass -n "__fish_hallpass_needs_command" -f -a "audit" -d 'Read the audit chain'
@@ -172,14 +172,24 @@ complete -c hallpass -n "__fish_hallpass_using_subcommand revoke" -l all -d 'Eve
 complete -c hallpass -n "__fish_hallpass_using_subcommand revoke" -l yes -d 'Do not ask'
 complete -c hallpass -n "__fish_hallpass_using_subcommand revoke" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand revoke" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c hallpass -n "__fish_hallpass_using_subcommand session; and not __fish_seen_subcommand_from list" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
-complete -c hallpass -n "__fish_hallpass_using_subcommand session; and not __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object, or one a line for a list'
-complete -c hallpass -n "__fish_hallpass_using_subcommand session; and not __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c hallpass -n "__fish_hallpass_using_subcommand session; and not __fish_seen_subcommand_from list" -f -a "list" -d 'List a user\'s living sessions'
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and not __fish_seen_subcommand_from list show revoke" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and not __fish_seen_subcommand_from list show revoke" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and not __fish_seen_subcommand_from list show revoke" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and not __fish_seen_subcommand_from list show revoke" -f -a "list" -d 'List a user\'s living sessions'
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and not __fish_seen_subcommand_from list show revoke" -f -a "show" -d 'Show one session, alive or not'
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and not __fish_seen_subcommand_from list show revoke" -f -a "revoke" -d 'End one session, or those of a user'
 complete -c hallpass -n "__fish_hallpass_using_subcommand session; and __fish_seen_subcommand_from list" -l user -d 'Whose' -r
 complete -c hallpass -n "__fish_hallpass_using_subcommand session; and __fish_seen_subcommand_from list" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand session; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand session; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and __fish_seen_subcommand_from show" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and __fish_seen_subcommand_from show" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and __fish_seen_subcommand_from revoke" -l user -d 'All sessions of this user' -r
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and __fish_seen_subcommand_from revoke" -l except -d 'But for this one of theirs' -r
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and __fish_seen_subcommand_from revoke" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and __fish_seen_subcommand_from revoke" -l json -d 'Print JSON: one object, or one a line for a list'
+complete -c hallpass -n "__fish_hallpass_using_subcommand session; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c hallpass -n "__fish_hallpass_using_subcommand revocation; and not __fish_seen_subcommand_from list" -l socket -d 'The apps\' socket; the admin socket lies beside it' -r -F
 complete -c hallpass -n "__fish_hallpass_using_subcommand revocation; and not __fish_seen_subcommand_from list" -l json -d 'Print JSON: one object, or one a line for a list'
 complete -c hallpass -n "__fish_hallpass_using_subcommand revocation; and not __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -5,6 +5,7 @@
 mod audit;
 mod copies;
 mod keys;
+mod sessions;
 mod users;
 
 pub use audit::{AuditEntry, AuditFrom, AuditStretch, AuditTail, FindAudit, FoundAudit, VerifyAudit};
@@ -13,6 +14,7 @@ pub use copies::{
     ExportedUser,
 };
 pub use keys::{Code, KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey};
+pub use sessions::{SessionEnd, SessionShown};
 pub use users::{AddUser, ImportReport, ImportUser, UserInfo, UserPage};
 
 use std::collections::BTreeMap;
@@ -95,6 +97,8 @@ pub trait Admin {
     async fn audit_verify(request: VerifyAudit) -> Answer<AuditStretch>;
     /// What was counted since the daemon started.
     async fn metrics() -> Answer<Metrics>;
+    /// Shows one session of any app, alive or not, for as long as its rows are kept.
+    async fn session_show(session: SessionId) -> Answer<SessionShown>;
 }
 
 /// How the daemon is doing.

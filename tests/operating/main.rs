@@ -1,5 +1,5 @@
-//! What whoever operates a daemon meets: its configuration, `hallpass doctor`, manual pages and completions, apps in containers, a client in another
-//! language, and what apps report.
+//! What whoever operates a daemon meets: its configuration, `hallpass doctor`, manual pages and completions, sessions looked at and ended, apps in
+//! containers, a client in another language, and what apps report.
 #![cfg(test)]
 
 mod config;
@@ -8,6 +8,7 @@ mod doctor;
 mod foreign;
 mod meant;
 mod reported;
+mod sessions;
 mod shells;
 #[expect(dead_code, reason = "each test file uses its part")]
 #[path = "../support/mod.rs"]

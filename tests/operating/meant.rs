@@ -15,9 +15,13 @@ async fn a_slip_in_a_name_or_a_command_is_answered_with_what_was_meant() {
         let said = hallpass(arguments);
         (said.status.code(), stderr(&said))
     };
-    for words in
-        ["user show alcie", "user disable alcie", "user remove alcie --yes", "session list --user alcie"]
-    {
+    for words in [
+        "user show alcie",
+        "user disable alcie",
+        "user remove alcie --yes",
+        "session list --user alcie",
+        "session revoke --user alcie",
+    ] {
         let (code, text) = said(words);
         assert!(code == Some(1) && text.contains("did you mean alice?"), "{words}: {text}");
     }

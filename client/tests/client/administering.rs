@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use hallpass_client::admin::{
     AddUser, AdminClient, AuditEntry, AuditFrom, AuditStretch, AuditTail, Backup, BackupPage, BackupPlace,
     ClockAccepted, Code, Export, ExportPage, ExportPlace, FindAudit, FoundAudit, ImportReport, ImportUser,
-    KeyInfo, Metrics, NewMasterKey, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status,
-    UserInfo, UserPage, VerifyAudit,
+    KeyInfo, Metrics, NewMasterKey, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey,
+    SessionShown, Status, UserInfo, UserPage, VerifyAudit,
 };
 use hallpass_client::{ErrorCode, Millis, Password, Refusal, Revoked, SessionId, SessionPage, Token, UserId};
 use hallpass_protocol::admin::Admin;
@@ -35,8 +35,12 @@ async fn reads_and_revocations_are_asked_again() {
     assert_eq!(client.revoke(RevokeTarget::All).await.unwrap().sessions, 1);
     fake.will([Act::HangUp]);
     assert!(client.key_retire("kid").await.unwrap().is_empty());
-    assert_eq!(fake.calls(), ["user_show", "user_show", "revoke", "revoke", "key_retire", "key_retire"]);
-    assert_eq!(fake.connections(), 4);
+    fake.will([Act::HangUp]);
+    let shown = client.session_show(SessionId::from_bytes([2; 16])).await;
+    assert_eq!(shown.unwrap_err().code(), ErrorCode::NotFound);
+    let asked = ["user_show", "revoke", "key_retire", "session_show"];
+    assert_eq!(fake.calls(), asked.map(|call| [call; 2]).concat());
+    assert_eq!(fake.connections(), 5);
 }
 
 #[tokio::test]
@@ -258,6 +262,11 @@ impl Admin for Administering {
     async fn session_list(self, _: Context, _: String, _: Option<SessionId>) -> Answer<SessionPage> {
         self.0.play("session_list").await?;
         Ok(SessionPage { sessions: Vec::new(), next: None })
+    }
+
+    async fn session_show(self, _: Context, _: SessionId) -> Answer<SessionShown> {
+        self.0.play("session_show").await?;
+        Err(Refusal::new(ErrorCode::NotFound))
     }
 
     async fn revoke(self, _: Context, _: RevokeTarget) -> Answer<Revoked> {

@@ -50,7 +50,9 @@ async fn page(
     }
 }
 
-fn session_info(session: Session) -> SessionInfo {
+/// A session as a list has it.
+pub(crate) fn session_info(session: Session) -> SessionInfo {
+    let end = session.end();
     let Session { id, cold, hot } = session;
     SessionInfo {
         session_id: id,
@@ -60,7 +62,7 @@ fn session_info(session: Session) -> SessionInfo {
         created: id.created(),
         last_seen: hot.last_seen,
         idle_deadline: hot.idle_deadline,
-        absolute_deadline: cold.absolute_deadline,
+        absolute_deadline: end,
         auth_time: hot.auth_time,
         refreshes: hot.counter - crate::domain::family::FIRST,
         context: Context {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hallpass_protocol::auth::SessionKind;
-use hallpass_protocol::id::{BadId, SessionId};
+use hallpass_protocol::id::SessionId;
 
 mod audit;
 mod config;
@@ -12,6 +12,7 @@ mod doctor;
 mod files;
 mod keys;
 mod moving;
+mod sessions;
 mod watching;
 
 pub(super) use audit::{AuditVerb, ExportChainArgs, TailArgs, VerifyChainArgs, Which};
@@ -20,11 +21,13 @@ pub(super) use doctor::DoctorArgs;
 pub(super) use files::{BackupArgs, CheckArgs, CompactArgs, RestoreArgs};
 pub(super) use keys::{KeyVerb, ResealArgs, RetireArgs, RotateArgs};
 pub(super) use moving::{ExportArgs, ImportArgs};
+pub(super) use sessions::{EndArgs, SessionVerb};
 pub(super) use watching::{BenchArgs, MetricsArgs, TopArgs};
 
 use doctor::DOCTOR_NOTES;
 use files::{BACKUP_NOTES, CHECK_NOTES, COMPACT_NOTES, RESTORE_NOTES};
 use moving::{EXPORT_NOTES, IMPORT_EXAMPLES};
+use sessions::session_id;
 use watching::{BENCH_NOTES, METRICS_NOTES, TOP_NOTES};
 
 /// What the exit codes mean, as in sysexits(3).
@@ -107,7 +110,9 @@ pub(super) enum Verb {
     /// End sessions, or what a key has signed
     #[command(after_long_help = REVOKE_EXAMPLES, override_usage = REVOKE_USAGE)]
     Revoke(RevokeArgs),
-    /// List sessions
+    /// See to sessions
+    ///
+    /// List, show and end sessions
     #[command(subcommand)]
     Session(SessionVerb),
     /// List what was taken back
@@ -401,16 +406,6 @@ pub(super) struct RevokeArgs {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum SessionVerb {
-    /// List a user's living sessions
-    List {
-        /// Whose
-        #[arg(long, value_name = "NAME")]
-        user: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub(super) enum RevocationVerb {
     /// Print what access tokens may still be out for, oldest first
     List,
@@ -436,10 +431,6 @@ fn stdin(text: &str) -> Result<Stdin, &'static str> {
 
 fn whole<N: std::str::FromStr>(text: &str) -> Result<N, &'static str> {
     text.parse().map_err(|_| "not a whole number in its range")
-}
-
-fn session_id(text: &str) -> Result<SessionId, BadId> {
-    text.parse()
 }
 
 fn attribute(text: &str) -> Result<(String, String), &'static str> {

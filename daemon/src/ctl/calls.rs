@@ -11,7 +11,7 @@ use hallpass_protocol::paths::admin_socket_beside;
 use super::args::{
     AddArgs, AuditVerb, Cli, ClockVerb, CodeArgs, ExportArgs, ImportArgs, KeyVerb, LoginArgs, NameArg,
     PasswdArgs, RefreshArgs, RemoveArgs, ResealArgs, RetireArgs, RevocationVerb, RevokeArgs, RolesArgs,
-    RotateArgs, SessionVerb, UserVerb, Verb, VerifyArgs,
+    RotateArgs, UserVerb, Verb, VerifyArgs,
 };
 use super::audit;
 use super::backup;
@@ -28,6 +28,7 @@ use super::meant::or_whom;
 use super::metrics;
 use super::render::{self, Out};
 use super::restore;
+use super::sessions;
 use super::top;
 use super::tour;
 
@@ -55,10 +56,7 @@ pub(super) async fn run(cli: Cli, out: &mut Out<'_>) -> Outcome {
         Verb::Verify(args) => verify(args, &socket, out).await,
         Verb::Refresh(args) => refresh(args, &socket, out).await,
         Verb::Revoke(args) => revoke(args, &socket, out).await,
-        Verb::Session(SessionVerb::List { user }) => {
-            let done = session_list(user.clone(), &socket, out).await;
-            or_whom(done, &user, async || socket.admin().await).await
-        }
+        Verb::Session(verb) => sessions::run(verb, async || socket.admin().await, out).await,
         Verb::Revocation(RevocationVerb::List) => revocation_list(&socket, out).await,
         Verb::Key(KeyVerb::List) => {
             let keys = socket.admin().await?.key_list().await?;
@@ -323,20 +321,6 @@ async fn revoke(args: RevokeArgs, socket: &Socket<'_>, out: &mut Out<'_>) -> Out
         }
     };
     Ok(out.revoked(socket.admin().await?.revoke(target).await?)?)
-}
-
-async fn session_list(name: String, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {
-    let admin = socket.admin().await?;
-    let mut list = render::sessions();
-    let mut after = None;
-    loop {
-        let page = admin.session_list(name.as_str(), after).await?;
-        list.page(out, &page.sessions)?;
-        after = page.next;
-        if after.is_none() {
-            return Ok(());
-        }
-    }
 }
 
 async fn audit(verb: AuditVerb, socket: &Socket<'_>, out: &mut Out<'_>) -> Outcome {

@@ -23,6 +23,7 @@ mod private;
 mod progress;
 mod render;
 mod restore;
+mod sessions;
 mod terminal;
 mod top;
 mod tour;

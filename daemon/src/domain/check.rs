@@ -11,8 +11,8 @@ use hallpass_protocol::time::Millis;
 use super::account::User;
 use super::family::Binding;
 use super::policy::Permit;
-use super::revocation::CutOffs;
-use super::session::{Session, is_alive};
+use super::revocation::{CutOffs, Reason};
+use super::session::{Dead, Session, is_alive};
 
 /// What was shown, once it is known to be genuine.
 #[derive(Debug, Clone, Copy)]
@@ -125,8 +125,36 @@ pub(crate) fn level(session: &Session, now: Millis) -> u8 {
     if now < level_end(session) { session.hot.level } else { 1 }
 }
 
-fn level_end(session: &Session) -> Millis {
+/// When a level above 1 falls back to it.
+pub(crate) fn level_end(session: &Session) -> Millis {
     session.hot.auth_time.plus(Duration::from_secs(session.hot.level_seconds.into()))
+}
+
+/// How a session ended, and when, as far as its rows tell; nothing while it is alive or where there is none.
+pub(crate) fn end_of(found: &Found, now: Millis) -> Option<(Dead, Option<Millis>)> {
+    let session = found.session.as_ref()?;
+    let dead = is_alive(found.user.as_ref(), session, &found.cut_offs, now).err()?;
+    let by_itself = session.hot.idle_deadline.min(session.cold.absolute_deadline);
+    let cut_off = match dead {
+        Dead::Expired => Some(by_itself),
+        Dead::Revoked(Reason::Superseded) => Some(session.end()),
+        Dead::Revoked(reason) => {
+            let of_many = match reason {
+                Reason::User => found.user.as_ref().map(|user| user.not_before),
+                Reason::Everything => Some(found.cut_offs.everything),
+                Reason::App => found.cut_offs.apps.get(&session.cold.app).copied(),
+                _ => None,
+            };
+            let own = session.hot.revoked.map(|revocation| revocation.stamp);
+            let stamp = own.or(of_many.filter(|stamp| session.cold.opened <= *stamp));
+            stamp.map(|stamp| Millis::from_u64(stamp.0 / 1000))
+        }
+    };
+    // What ends many at once is the first reason to be found for those too that were over before it came.
+    match cut_off {
+        Some(at) if by_itself <= at => Some((Dead::Expired, Some(by_itself))),
+        at => Some((dead, at)),
+    }
 }
 
 #[cfg(test)]

@@ -61,6 +61,22 @@ impl Reason {
         Self::Superseded,
         Self::App,
     ];
+
+    /// The reason as a stable word.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::Reuse => "reuse",
+            Self::Rollback => "rollback",
+            Self::OtherApp => "other_app",
+            Self::Evicted => "evicted",
+            Self::User => "user",
+            Self::UserRemoved => "user_removed",
+            Self::Everything => "everything",
+            Self::Superseded => "superseded",
+            Self::App => "app",
+        }
+    }
 }
 
 /// Stamps that end many sessions at once: those opened at or before them.
@@ -77,7 +93,7 @@ pub(crate) struct CutOffs {
 pub(crate) enum Target {
     /// One session.
     Session(SessionId),
-    /// Sessions of a user with the calling app.
+    /// Sessions of a user with the calling app or, for an administrator, with any.
     UserOfApp {
         /// Whose.
         user: UserId,
@@ -137,7 +153,7 @@ pub(crate) fn end_session(case: &Case<'_>) -> Decision {
     }
 }
 
-/// Ends sessions of a user with the calling app.
+/// Ends sessions of a user, as far as the caller reaches them.
 pub(crate) fn end_of_user(user: UserId, which: &Which, case: &Case<'_>) -> Decision {
     let own = |session: &&Session| case.permit.reaches(&session.cold.app) && which.names(session);
     let doomed: Vec<_> =

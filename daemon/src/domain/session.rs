@@ -130,6 +130,14 @@ impl Dead {
             Self::Revoked(_) => ErrorCode::Revoked,
         }
     }
+
+    /// Why, as a stable word.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Revoked(reason) => reason.as_str(),
+        }
+    }
 }
 
 /// Whether a session is alive. Verify, refresh and list all ask this, and nothing else decides it.

@@ -188,7 +188,7 @@ fn frames() -> Inputs {
         bytes[..4].copy_from_slice(&length.to_be_bytes());
         (format!("call-{first}-{method}"), [&[first, 64], &bytes[..]].concat())
     };
-    let calls = (0..14).map(|method| call(0, method)).chain((0..33).map(|method| call(2, method)));
+    let calls = (0..14).map(|method| call(0, method)).chain((0..34).map(|method| call(2, method)));
     [of_an_app(), admin, told, calls.collect()].concat()
 }
 

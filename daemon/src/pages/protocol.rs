@@ -21,6 +21,7 @@ const ADMIN: &str = concat!(
     include_str!("../../../protocol/src/admin.rs"),
     include_str!("../../../protocol/src/admin/users.rs"),
     include_str!("../../../protocol/src/admin/keys.rs"),
+    include_str!("../../../protocol/src/admin/sessions.rs"),
     include_str!("../../../protocol/src/admin/audit.rs"),
     include_str!("../../../protocol/src/admin/copies.rs"),
 );

@@ -13,6 +13,8 @@ use crate::time::{Millis, Stamp};
 /// let stolen_phone = RevokeTarget::Session("01J9ZQ3M8Y2V4X6T8S0R1P5N7K".parse()?);
 /// let stolen_account = RevokeTarget::User("alice".into());
 /// let taken_over = RevokeTarget::App("shop".into());
+/// let all_but_this_desk =
+///     RevokeTarget::UserBut { name: "alice".into(), spared: "01J9ZQ3M8Y2V4X6T8S0R1P5N7K".parse()? };
 /// # Ok::<(), hallpass_protocol::id::BadId>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,13 @@ pub enum RevokeTarget {
     App(String),
     /// Every session there is.
     All,
+    /// All of the user with this name, but for one of theirs.
+    UserBut {
+        /// The user's name.
+        name: String,
+        /// The one to leave alive.
+        spared: SessionId,
+    },
 }
 
 /// A code with which a user sets a password once.

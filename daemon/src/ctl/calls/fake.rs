@@ -8,8 +8,8 @@ use futures_util::StreamExt;
 use hallpass_protocol::admin::{
     AddUser, Admin, AuditEntry, AuditFrom, AuditStretch, AuditTail, Backup, BackupPage, BackupPlace,
     ClockAccepted, Code, Export, ExportPage, ExportPlace, ExportedUser, FindAudit, FoundAudit, ImportReport,
-    ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, Status, UserInfo,
-    UserPage, VerifyAudit,
+    ImportUser, KeyInfo, Reseal, RevocationEntry, RevocationKey, RevokeTarget, RotateKey, SessionEnd,
+    SessionShown, Status, UserInfo, UserPage, VerifyAudit,
 };
 use hallpass_protocol::auth::{Answer, Context, Revoked, SessionInfo, SessionKind, SessionPage};
 use hallpass_protocol::codec::{End, WireCodec};
@@ -82,7 +82,7 @@ fn user_id() -> UserId {
     UserId::new(Millis::from_u64(1_700_000_000_000), [1; 10])
 }
 
-fn session_id(number: u8) -> SessionId {
+pub(in crate::ctl) fn session_id(number: u8) -> SessionId {
     SessionId::new(Millis::from_u64(1_700_000_000_000), [number; 10])
 }
 
@@ -307,9 +307,22 @@ impl Admin for Asked {
         Ok(SessionPage { sessions: vec![session(number)], next })
     }
 
+    /// The first is alive, the second over, and the others are gone.
+    async fn session_show(self, _: Call, session: SessionId) -> Answer<SessionShown> {
+        self.note(format!("session_show {session}"));
+        let number = (1..=2).find(|&number| session == session_id(number)).ok_or(ErrorCode::NotFound)?;
+        let ended =
+            (number == 2).then(|| SessionEnd { reason: "revoked".into(), at: Some(Millis::default()) });
+        let (name, amr) = (Some("alice".into()), vec!["pwd".into()]);
+        Ok(SessionShown { session: self::session(number), name, amr, level: 1, level_until: None, ended })
+    }
+
     async fn revoke(self, _: Call, target: RevokeTarget) -> Answer<Revoked> {
         self.note(format!("admin revoke {target:?}"));
-        Ok(Revoked { sessions: 2 })
+        match target {
+            RevokeTarget::User(name) => user(&name).map(|_| Revoked { sessions: 2 }),
+            _ => Ok(Revoked { sessions: 2 }),
+        }
     }
 
     async fn key_jwks(self, _: Call) -> Answer<String> {

@@ -47,6 +47,17 @@ async fn each_command_asks_the_admin_service_for_what_it_says() {
             &format!("admin revoke Session(SessionId({session}))"),
             "2 sessions ended.",
         ),
+        (
+            &format!("session revoke {session}"),
+            &format!("admin revoke Session(SessionId({session}))"),
+            "2 sessions ended.",
+        ),
+        ("session revoke --user bob", r#"admin revoke User("bob")"#, "2 sessions ended."),
+        (
+            &format!("session revoke --user bob --except {session}"),
+            &format!(r#"admin revoke UserBut {{ name: "bob", spared: SessionId({session}) }}"#),
+            "2 sessions ended.",
+        ),
         ("key jwks", "key_jwks", r#"{"keys":[]}"#),
         ("key retire Zm9v --yes", "key_retire Zm9v", "KIND"),
         ("key retire --yes -Zm9v", "key_retire -Zm9v", "KIND"),
@@ -59,6 +70,25 @@ async fn each_command_asks_the_admin_service_for_what_it_says() {
         assert_eq!(calls, [asked], "{line}");
         assert!(text.contains(printed), "{line}: {text}");
     }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_session_is_shown_whether_it_is_alive_or_over_and_one_that_is_gone_is_refused() {
+    let fake = Fake::start();
+    for (number, words) in [(1, "is alive."), (2, "is over: somebody ended it, 1970-01-01T00:00:00Z")] {
+        let id = super::fake::session_id(number);
+        let (outcome, asked) = run(&fake, &format!("session show {id}")).await;
+        let text = outcome.unwrap();
+        assert!(text.starts_with(&format!("{id} {words}")), "{text}");
+        assert_eq!(asked, [format!("session_show {id}")]);
+        let json: serde_json::Value =
+            serde_json::from_str(&run(&fake, &format!("session show {id} --json")).await.0.unwrap()).unwrap();
+        assert_eq!((&json["alive"], &json["name"]), (&(number == 1).into(), &"alice".into()));
+    }
+    let gone = run(&fake, &format!("session show {}", super::fake::session_id(7))).await.0.unwrap_err();
+    assert_eq!((gone.fault().code, gone.exit_status()), ("not_found", 1));
+    let whom = run(&fake, "session revoke --user alcie").await.0.unwrap_err();
+    assert!(whom.to_string().ends_with("did you mean alice?"), "{whom}");
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use hallpass_protocol::admin::{
-    AuditEntry, ClockAccepted, Code, KeyInfo, Reseal, RevocationEntry, Status, UserInfo,
+    AuditEntry, ClockAccepted, Code, KeyInfo, Reseal, RevocationEntry, SessionShown, Status, UserInfo,
 };
 use hallpass_protocol::auth::{Grant, GrantedTokens, Identity, Revoked, SessionInfo};
 use hallpass_protocol::id::{SessionId, UserId};
@@ -295,6 +295,37 @@ impl<'a> From<&'a SessionInfo> for SessionView<'a> {
             ip: session.context.ip,
             user_agent: session.context.user_agent.as_deref(),
             device_label: session.context.device_label.as_deref(),
+        }
+    }
+}
+
+/// A session as a list has it, and what only a look at one of them tells.
+#[derive(Serialize)]
+pub(super) struct SessionShownView<'a> {
+    #[serde(flatten)]
+    session: SessionView<'a>,
+    /// Nothing where its user is gone.
+    name: Option<&'a str>,
+    amr: &'a [String],
+    level: u8,
+    level_until: Option<u64>,
+    alive: bool,
+    /// Why it is over.
+    ended: Option<&'a str>,
+    ended_at: Option<u64>,
+}
+
+impl<'a> From<&'a SessionShown> for SessionShownView<'a> {
+    fn from(shown: &'a SessionShown) -> Self {
+        Self {
+            session: SessionView::from(&shown.session),
+            name: shown.name.as_deref(),
+            amr: &shown.amr,
+            level: shown.level,
+            level_until: shown.level_until.map(Millis::as_secs),
+            alive: shown.ended.is_none(),
+            ended: shown.ended.as_ref().map(|ended| ended.reason.as_str()),
+            ended_at: shown.ended.as_ref().and_then(|ended| ended.at).map(Millis::as_secs),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a person or a script gets to see of an answer. In a table moments are distances from now, elsewhere RFC 3339.
 
 mod json;
+mod session;
 mod table;
 pub(super) mod text;
 pub(super) mod units;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hallpass_client::admin::{SessionEnd, SessionShown};
 use hallpass_protocol::auth::{Context, SessionKind};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::{SessionId, UserId};
@@ -287,6 +288,73 @@ fn a_list_of_sessions() {
             "\n"
         )
     );
+}
+
+fn shown(ended: Option<SessionEnd>) -> SessionShown {
+    let session = SessionInfo {
+        session_id: session_id(),
+        user_id: user_id(),
+        app: "web".into(),
+        kind: SessionKind::Token,
+        created: at(-7200),
+        last_seen: at(-120),
+        idle_deadline: at(604_800),
+        absolute_deadline: at(86_400),
+        auth_time: at(-7200),
+        refreshes: 3,
+        context: Context { device_label: Some("the \u{1b}[2Jdesk".into()), ..Context::default() },
+    };
+    let amr = vec!["pwd".into(), "hwk".into()];
+    SessionShown { session, name: Some("alice".into()), amr, level: 2, level_until: Some(at(300)), ended }
+}
+
+#[test]
+fn one_session_that_is_alive() {
+    let (text, json) = both(|out| out.session(&shown(None)));
+    assert_eq!(
+        text,
+        "01HF7YAT00000000000000000B is alive.\n\
+         \x20 user         alice (01HF7YAT00000000000000000A)\n\
+         \x20 app          web\n\
+         \x20 kind         token\n\
+         \x20 opened       2023-11-14T20:13:20Z (2h ago)\n\
+         \x20 last seen    2023-11-14T22:11:20Z (2m ago)\n\
+         \x20 ends unused  2023-11-21T22:13:20Z (in 7d)\n\
+         \x20 ends anyway  2023-11-15T22:13:20Z (in 1d)\n\
+         \x20 proved       2023-11-14T20:13:20Z by pwd hwk, level 2 until 2023-11-14T22:18:20Z\n\
+         \x20 refreshes    3\n\
+         \x20 address      -\n\
+         \x20 user agent   -\n\
+         \x20 device       the \\u{1b}[2Jdesk\n"
+    );
+    assert_eq!(
+        json,
+        concat!(
+            r#"{"session_id":"01HF7YAT00000000000000000B","user_id":"01HF7YAT00000000000000000A","app":"web","kind":"token","#,
+            r#""created":1699992800,"last_seen":1699999880,"idle_deadline":1700604800,"absolute_deadline":1700086400,"#,
+            r#""auth_time":1699992800,"refreshes":3,"ip":null,"user_agent":null,"device_label":"the \u001b[2Jdesk","name":"alice","#,
+            r#""amr":["pwd","hwk"],"level":2,"level_until":1700000300,"alive":true,"ended":null,"ended_at":null}"#,
+            "\n"
+        )
+    );
+}
+
+#[test]
+fn one_session_that_is_over_says_why_and_when() {
+    let over = |reason: &str, when| shown(Some(SessionEnd { reason: reason.into(), at: when }));
+    let (text, json) = both(|out| out.session(&over("reuse", Some(at(-60)))));
+    let first = "01HF7YAT00000000000000000B is over: a refresh token of it was used twice, 2023-11-14T22:12:20Z (1m ago).";
+    assert_eq!(text.lines().next(), Some(first));
+    assert!(json.ends_with(",\"alive\":false,\"ended\":\"reuse\",\"ended_at\":1699999940}\n"), "{json}");
+    let gone = SessionShown { name: None, ..over("user_removed", None) };
+    let (text, json) = both(|out| out.session(&gone));
+    assert!(
+        text.starts_with("01HF7YAT00000000000000000B is over: its user is gone.\n  user         gone (01HF"),
+        "{text}"
+    );
+    assert!(json.contains("\"name\":null") && json.contains("\"ended_at\":null"), "{json}");
+    let (text, _) = both(|out| out.session(&over("\u{1b}later", None)));
+    assert!(text.starts_with("01HF7YAT00000000000000000B is over: \\u{1b}later.\n"), "{text}");
 }
 
 #[test]

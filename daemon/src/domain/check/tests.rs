@@ -236,3 +236,45 @@ fn an_apps_sessions_end_by_one_stamp() {
     assert!(cut("shop", Stamp(opened.0 - 1)).is_ok());
     assert!(cut("blog", opened).is_ok());
 }
+
+/// How a session of this user ended, as it is told a while later.
+fn ended(change: impl FnOnce(&mut Case)) -> Option<(&'static str, Option<Millis>)> {
+    let mut case = cookie();
+    change(&mut case);
+    end_of(&case.found, case.now).map(|(dead, at)| (dead.as_str(), at))
+}
+
+#[test]
+fn how_a_session_ended_is_told_with_when_where_its_rows_know_it() {
+    let (opened, now) = (session().cold.opened, START.plus(MINUTE));
+    let late = Stamp(opened.0 + 7_000_000);
+    let (at, end) = (Some(START.plus(Duration::from_secs(7))), START.plus(60 * MINUTE));
+    assert_eq!(ended(|_| ()), None, "it is alive");
+    assert_eq!(ended(|case| case.found = Found::default()), None, "there is none");
+    assert_eq!(ended(|case| case.found.user = None), Some(("user_removed", None)));
+    assert_eq!(ended(|case| case.user().not_before = late), Some(("user", at)));
+    assert_eq!(ended(|case| case.user().disabled = true), Some(("user", None)), "no stamp tells of it");
+    assert_eq!(ended(|case| case.found.cut_offs.everything = late), Some(("everything", at)));
+    let by_app = |case: &mut Case| drop(case.found.cut_offs.apps.insert("shop".into(), late));
+    assert_eq!(ended(by_app), Some(("app", at)));
+    for reason in Reason::ALL.into_iter().filter(|reason| *reason != Reason::Superseded) {
+        let revoked = Some(Revocation { stamp: late, reason });
+        assert_eq!(ended(|case| case.session().hot.revoked = revoked), Some((reason.as_str(), at)));
+    }
+    let superseded = Some(Revocation { stamp: opened, reason: Reason::Superseded });
+    let tail = START.plus(Duration::from_secs(30));
+    assert_eq!(ended(|case| case.session().hot.revoked = superseded), Some(("superseded", Some(tail))));
+    let almost = |case: &mut Case| (case.session().hot.revoked, case.now) = (superseded, START);
+    assert_eq!(ended(almost), None, "it goes on for a while");
+    assert_eq!(ended(|case| case.now = end), Some(("expired", Some(end))));
+    let after_all = |case: &mut Case| {
+        case.user().not_before = Stamp(end.as_u64() * 1000 + 1);
+        case.now = end.plus(MINUTE);
+    };
+    assert_eq!(
+        ended(after_all),
+        Some(("expired", Some(end))),
+        "it was over before all of its user's were ended"
+    );
+    assert!(now < end, "but for the last two, a minute after it was opened");
+}
