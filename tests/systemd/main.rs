@@ -5,6 +5,7 @@
 mod app;
 mod broken;
 mod counting;
+mod everything;
 mod machine;
 
 use std::io::Write;

@@ -91,6 +91,12 @@ pub(super) fn failed(error: StoreError) -> Failure {
         StoreError::Layout(why) | StoreError::Newer(why) | StoreError::Older { message: why, .. } => {
             Refusal::because(ErrorCode::InvalidRequest, why).into()
         }
+        StoreError::File { what, source } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            let why = format!(
+                "{what}: {source}; this runs as the user of the daemon, so give that one a copy of its own: as root, install -o USER -m 600 FILE COPY"
+            );
+            Refusal::because(ErrorCode::Forbidden, why).into()
+        }
         error => Failure::surprise(error),
     }
 }

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::progress::Progress;
 use super::render::Out;
 use super::render::text::neutral;
+use super::whose;
 use crate::daemon_main::Where;
 use crate::store::{self, Report, Told};
 
@@ -29,7 +30,7 @@ struct CheckView<'a> {
 pub(super) fn run(file: Option<PathBuf>, places: &Where, out: &mut Out<'_>) -> Result<(), Failure> {
     let file = match file {
         Some(file) => file,
-        None => store::database_in(&places.parts()?.state_dir),
+        None => store::database_in(&whose::parts(places)?.state_dir),
     };
     let report = told(|progress| store::check(&file, progress)).map_err(failed)?;
     show(&file, &report, out)?;

@@ -6,6 +6,7 @@ use super::backup::failed;
 use super::failure::Failure;
 use super::render::Out;
 use super::render::text::neutral;
+use super::whose;
 use crate::daemon_main::Where;
 use crate::store;
 
@@ -19,7 +20,7 @@ struct CompactView<'a> {
 
 /// Compacts the database that a daemon of these places would open.
 pub(super) fn run(places: &Where, out: &mut Out<'_>) -> Result<(), Failure> {
-    let compacted = store::compact(&places.parts()?.state_dir).map_err(failed)?;
+    let compacted = store::compact(&whose::parts(places)?.state_dir).map_err(failed)?;
     let file = compacted.file.display().to_string();
     let (bytes_before, bytes_after) = (compacted.before, compacted.after);
     if out.json {

@@ -28,6 +28,7 @@ mod terminal;
 mod top;
 mod tour;
 mod usage;
+mod whose;
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::input;
 use super::render::Out;
 use super::render::text::{moment, neutral};
+use super::whose;
 use crate::daemon::DaemonError;
 use crate::restore::Restoring;
 use crate::store::{Lost, TakenBack};
@@ -37,7 +38,7 @@ struct TakenBackView<'a> {
 
 /// Restores a backup.
 pub(super) fn run(args: &RestoreArgs, out: &mut Out<'_>) -> Result<(), Failure> {
-    let restoring = Restoring::begin(args.places.parts()?, &args.file).map_err(stopped)?;
+    let restoring = Restoring::begin(whose::parts(&args.places)?, &args.file).map_err(stopped)?;
     let report = told(|progress| restoring.check(progress)).map_err(stopped)?;
     if !report.is_sound() {
         if !out.json {
