@@ -31,15 +31,15 @@ pub(super) fn run(file: Option<PathBuf>, places: &Where, out: &mut Out<'_>) -> R
         Some(file) => file,
         None => store::database_in(&places.parts()?.state_dir),
     };
-    let report = told(|progress| store::check(&file, progress)).map_err(failed)?;
+    let report = told("checking", out, |progress| store::check(&file, progress)).map_err(failed)?;
     show(&file, &report, out)?;
     if report.is_sound() { Ok(()) } else { Err(Failure::Reported) }
 }
 
-/// Checks something and says on the terminal how far it is.
-pub(super) fn told<T>(check: impl FnOnce(&mut Told<'_>) -> T) -> T {
-    let mut progress = Progress::of("rows checked");
-    check(&mut |done, all| progress.at(done, Some(all)))
+/// Does something with all rows and says on the terminal how far it is.
+pub(super) fn told<T>(doing: &'static str, out: &Out<'_>, work: impl FnOnce(&mut Told<'_>) -> T) -> T {
+    let progress = Progress::of(doing, "rows", out);
+    work(&mut |done, all| progress.at(done, Some(all)))
 }
 
 fn show(file: &Path, report: &Report, out: &mut Out<'_>) -> io::Result<()> {

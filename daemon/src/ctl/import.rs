@@ -74,16 +74,16 @@ pub(super) async fn run(
     });
     let mut answers = Box::pin(asked.buffered(AT_ONCE));
     let mut report = Report { dry_run, ..Report::default() };
-    let mut progress = Progress::of("lines");
+    let progress = Progress::of("importing", "lines", out);
     while let Some((line, name, answer)) = answers.next().await {
         progress.at(line, None);
         match answer {
             Ok(done) => report.added(out, line, &name.unwrap_or_default(), &done)?,
             Err(failure) if failure.fault().code == ErrorCode::AlreadyExists.as_str() => {
-                report.there(out, line, &name.unwrap_or_default())?;
+                progress.aside(|| report.there(out, line, &name.unwrap_or_default()))?;
             }
             Err(failure) if failure.exit_status() == status::REFUSED => {
-                report.refused(out, line, &failure.fault())?;
+                progress.aside(|| report.refused(out, line, &failure.fault()))?;
             }
             // What is refused for this reason would be refused for every line to come.
             Err(failure) => {
