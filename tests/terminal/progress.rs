@@ -38,7 +38,7 @@ async fn an_import_says_how_far_it_is_and_leaves_nothing_of_that_behind() {
     // What is refused is said at once, and the line that says how far it is gives way to it.
     writeln!(imports[0].child.stdin.as_mut().unwrap(), "not a user").unwrap();
     feed_until(&mut imports, "late", |written| {
-        written.split_once("refused: ").is_some_and(|(_, after)| after.contains("importing: "))
+        written.split_once("the line is not JSON").is_some_and(|(_, after)| after.contains("importing: "))
     });
     let [mut import] = imports;
     drop(import.child.stdin.take());

@@ -12,6 +12,7 @@ use super::args::{ExportChainArgs, TailArgs, VerifyChainArgs, Which};
 use super::backup::failed;
 use super::failure::Failure;
 use super::progress::Progress;
+use super::render::colour::Colour;
 use super::render::text::neutral;
 use super::render::{self, Out};
 use crate::daemon::DaemonError;
@@ -198,12 +199,13 @@ fn show(view: &VerifiedView, out: &mut Out<'_>) -> io::Result<()> {
         writeln!(out.to, "  note: {}", neutral(note))?;
     }
     for fault in &view.faults {
-        writeln!(out.to, "  fault: {}", neutral(fault))?;
+        writeln!(out.to, "  {}: {}", out.coloured(Colour::Bad, "fault"), neutral(fault))?;
     }
     let VerifiedView { entries, checkpoints, .. } = view;
     let held = if *checkpoints == 0 { String::new() } else { format!(" and {checkpoints} checkpoints") };
     if view.sound {
-        return writeln!(out.to, "{entries} entries{held}: each follows from the one before it.");
+        let sound = format!("{entries} entries{held}: each follows from the one before it.");
+        return writeln!(out.to, "{}", out.coloured(Colour::Good, &sound));
     }
     writeln!(
         out.to,

@@ -9,6 +9,7 @@ use super::backup::failed;
 use super::failure::Failure;
 use super::progress::Progress;
 use super::render::Out;
+use super::render::colour::Colour;
 use super::render::text::neutral;
 use crate::daemon_main::Where;
 use crate::store::{self, Report, Told};
@@ -59,7 +60,8 @@ fn show(file: &Path, report: &Report, out: &mut Out<'_>) -> io::Result<()> {
     let name = neutral(&name);
     writeln!(out.to, "{name}: {users} users, {sessions} sessions, {audit_entries} audit entries.")?;
     if report.is_sound() {
-        return writeln!(out.to, "Structure, rows, indexes, keys and the audit chain are as they must be.");
+        let sound = "Structure, rows, indexes, keys and the audit chain are as they must be.";
+        return writeln!(out.to, "{}", out.coloured(Colour::Good, sound));
     }
     said(report, out)?;
     writeln!(out.to, "The file was left as it is. Next: keep it, and `hallpass restore` a backup.")
@@ -68,7 +70,7 @@ fn show(file: &Path, report: &Report, out: &mut Out<'_>) -> io::Result<()> {
 /// The faults, one a line.
 pub(super) fn said(report: &Report, out: &mut Out<'_>) -> io::Result<()> {
     for fault in &report.faults {
-        writeln!(out.to, "  fault: {}", neutral(fault))?;
+        writeln!(out.to, "  {}: {}", out.coloured(Colour::Bad, "fault"), neutral(fault))?;
     }
     if report.more > 0 {
         writeln!(out.to, "  and {} more", report.more)?;

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::failure::{Failure, Fault, status};
 use super::progress::Progress;
 use super::render::Out;
+use super::render::colour::Colour;
 use super::render::text::neutral;
 
 /// Longest line in bytes.
@@ -262,7 +263,8 @@ impl Report {
         if out.json {
             return out.object(&LineView { error: Some(fault), ..LineView::new(line, "refused", None) });
         }
-        writeln!(out.to, "line {line}: refused: {} ({})", neutral(&fault.message), fault.code)
+        let refused = out.coloured(Colour::Bad, "refused");
+        writeln!(out.to, "line {line}: {refused}: {} ({})", neutral(&fault.message), fault.code)
     }
 
     fn summary(&mut self, out: &mut Out<'_>, stopped_at: Option<u64>) -> io::Result<()> {
