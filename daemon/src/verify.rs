@@ -8,13 +8,14 @@ use hallpass_protocol::time::Stamp;
 use crate::daemon::{DaemonError, Parts, master_key_of, opening};
 use crate::entropy::Entropy;
 use crate::keys::{Checkpoint, CheckpointKey, MasterKey, Sealer};
-use crate::store::{self, SealedKeys, Verified};
+use crate::store::{self, SealedKeys, Told, Verified};
 
 /// Verifies the database of these places, or the file that is named instead, with the master key of the places if they have one.
 pub(crate) fn verify_offline(
     parts: Option<&Parts>,
     file: Option<&Path>,
     checkpoints: &[Checkpoint],
+    progress: &mut Told<'_>,
 ) -> Result<Verified, DaemonError> {
     let master = parts.map(master_key_of).map(|path| MasterKey::read(&path));
     let mut notes = Vec::new();
@@ -29,7 +30,7 @@ pub(crate) fn verify_offline(
         (None, Some(dir)) => store::database_in(dir),
         (None, None) => return Err(DaemonError::Other("there is no database to verify".into())),
     };
-    let mut verified = store::verify(&path, beside, checkpoints, key)?;
+    let mut verified = store::verify(&path, beside, checkpoints, key, progress)?;
     notes.append(&mut verified.notes);
     Ok(Verified { notes, ..verified })
 }

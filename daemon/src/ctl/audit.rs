@@ -11,6 +11,8 @@ use serde::Serialize;
 use super::args::{ExportChainArgs, TailArgs, VerifyChainArgs, Which};
 use super::backup::failed;
 use super::failure::Failure;
+use super::progress::Progress;
+use super::render::colour::Colour;
 use super::render::text::neutral;
 use super::render::{self, Out};
 use crate::daemon::DaemonError;
@@ -19,6 +21,10 @@ use crate::verify::verify_offline;
 
 type Outcome = Result<(), Failure>;
 
+/// What is shown on the terminal while a chain is verified.
+const VERIFYING: &str = "verifying";
+const ENTRIES: &str = "entries";
+
 /// Prints the newest entries that fit, or the first after a number.
 pub(super) async fn tail(args: TailArgs, admin: &AdminClient, out: &mut Out<'_>) -> Outcome {
     let mut list = render::audit();
@@ -26,7 +32,7 @@ pub(super) async fn tail(args: TailArgs, admin: &AdminClient, out: &mut Out<'_>)
     let mut find = wanted(args.which, admin).await?;
     if let Some(after) = args.after {
         find.from = AuditFrom::After(after);
-        return print(find, left, admin, out).await;
+        return print(find, left, admin, out, |_| ()).await;
     }
     let mut newest_first = Vec::new();
     loop {
@@ -47,16 +53,25 @@ pub(super) async fn tail(args: TailArgs, admin: &AdminClient, out: &mut Out<'_>)
 pub(super) async fn export(args: ExportChainArgs, admin: &AdminClient, out: &mut Out<'_>) -> Outcome {
     let mut find = wanted(args.which, admin).await?;
     find.from = AuditFrom::After(args.after.unwrap_or(0));
+    let progress = Progress::beside_answer("exporting", ENTRIES, out);
     out.json = true;
-    print(find, usize::MAX, admin, out).await
+    print(find, usize::MAX, admin, out, |done| progress.at(done, None)).await
 }
 
-async fn print(mut find: FindAudit, mut left: usize, admin: &AdminClient, out: &mut Out<'_>) -> Outcome {
-    let mut list = render::audit();
+async fn print(
+    mut find: FindAudit,
+    mut left: usize,
+    admin: &AdminClient,
+    out: &mut Out<'_>,
+    told: impl Fn(u64),
+) -> Outcome {
+    let (mut list, mut done) = (render::audit(), 0);
     loop {
         find.count = page(left);
         let found = admin.audit_find(find.clone()).await?;
         list.page(out, &found.entries)?;
+        done += found.entries.len() as u64;
+        told(done);
         left = left.saturating_sub(found.entries.len());
         match found.next {
             Some(next) if left > 0 => find.from = AuditFrom::After(next),
@@ -102,27 +117,38 @@ pub(super) async fn verify(
     if args.file.is_some() || args.places.are_told() {
         let parts = args.places.are_told().then(|| args.places.parts()).transpose()?;
         let kept: Vec<_> = lines.iter().filter_map(|line| Checkpoint::find(line)).collect();
-        let verified =
-            verify_offline(parts.as_ref(), args.file.as_deref(), &kept).map_err(|error| match error {
-                DaemonError::Store(error) => failed(error),
-                error => Failure::surprise(error),
-            })?;
+        let verified = {
+            let progress = Progress::of(VERIFYING, ENTRIES, out);
+            let mut told = |done, all| progress.at(done, Some(all));
+            verify_offline(parts.as_ref(), args.file.as_deref(), &kept, &mut told)
+        };
+        let verified = verified.map_err(|error| match error {
+            DaemonError::Store(error) => failed(error),
+            error => Failure::surprise(error),
+        })?;
         (view.entries, view.faults) = (verified.entries, verified.faults);
         view.notes = [verified.doubts, verified.notes].concat();
     } else {
-        online(&admin().await?, &lines, &mut view).await?;
+        let admin = admin().await?;
+        online(&admin, &lines, &mut view, &Progress::of(VERIFYING, ENTRIES, out)).await?;
     }
     view.sound = view.faults.is_empty();
     show(&view, out)?;
     if view.sound { Ok(()) } else { Err(Failure::Reported) }
 }
 
-async fn online(admin: &AdminClient, lines: &[String], view: &mut VerifiedView) -> Outcome {
+async fn online(
+    admin: &AdminClient,
+    lines: &[String],
+    view: &mut VerifiedView,
+    progress: &Progress,
+) -> Outcome {
     let mut ask = VerifyAudit { place: Vec::new(), checkpoints: Vec::new() };
     let mut rest = lines.chunks(CHECKPOINTS_PER_CALL);
     loop {
         let stretch = admin.audit_verify(ask.clone()).await?;
         view.entries = stretch.entries;
+        progress.at(stretch.entries, None);
         view.faults.extend(stretch.faults);
         view.notes.extend(stretch.doubts.into_iter().chain(stretch.notes));
         ask = VerifyAudit { place: stretch.place, checkpoints: Vec::new() };
@@ -173,12 +199,13 @@ fn show(view: &VerifiedView, out: &mut Out<'_>) -> io::Result<()> {
         writeln!(out.to, "  note: {}", neutral(note))?;
     }
     for fault in &view.faults {
-        writeln!(out.to, "  fault: {}", neutral(fault))?;
+        writeln!(out.to, "  {}: {}", out.coloured(Colour::Bad, "fault"), neutral(fault))?;
     }
     let VerifiedView { entries, checkpoints, .. } = view;
     let held = if *checkpoints == 0 { String::new() } else { format!(" and {checkpoints} checkpoints") };
     if view.sound {
-        return writeln!(out.to, "{entries} entries{held}: each follows from the one before it.");
+        let sound = format!("{entries} entries{held}: each follows from the one before it.");
+        return writeln!(out.to, "{}", out.coloured(Colour::Good, &sound));
     }
     writeln!(
         out.to,

@@ -25,7 +25,7 @@ struct BackupView<'a> {
 
 /// Makes the copy. A signal breaks it off, and leaves nothing behind.
 pub(super) async fn run(file: &Path, admin: AdminClient, out: &mut Out<'_>) -> Result<(), Failure> {
-    let (rows, bytes) = unless_ended(make(file, &admin)).await?;
+    let (rows, bytes) = unless_ended(make(file, &admin, out)).await?;
     let name = file.display().to_string();
     if out.json {
         return Ok(out.object(&BackupView { file: &name, rows, bytes })?);
@@ -35,16 +35,16 @@ pub(super) async fn run(file: &Path, admin: AdminClient, out: &mut Out<'_>) -> R
     Ok(writeln!(out.to, "Keep it as safe as the database, and apart from the master key.")?)
 }
 
-async fn make(file: &Path, admin: &AdminClient) -> Result<(u64, u64), Failure> {
+async fn make(file: &Path, admin: &AdminClient, out: &Out<'_>) -> Result<(u64, u64), Failure> {
     let copy = Copy::begin(file).map_err(failed)?;
     let backup = admin.backup_begin().await?;
-    let copied = fill(copy, &backup, admin).await;
+    let copied = fill(copy, &backup, admin, out).await;
     // What is not let go of now goes by itself; the copy is what counts.
     let _ = admin.backup_end(backup.id).await;
     let (copy, rows) = copied?;
     let whole = copy.close().map_err(failed)?;
     let bytes = whole.lies_at().metadata()?.len();
-    let report = told(|progress| store::check(whole.lies_at(), progress)).map_err(failed)?;
+    let report = told("checking", out, |progress| store::check(whole.lies_at(), progress)).map_err(failed)?;
     if let Some(fault) = report.faults.first() {
         let why = format!(
             "the database is damaged, and so was its copy, which was not kept: {fault}; stop the daemon and run `hallpass check`"
@@ -55,9 +55,14 @@ async fn make(file: &Path, admin: &AdminClient) -> Result<(u64, u64), Failure> {
     Ok((rows, bytes))
 }
 
-async fn fill(mut copy: Copy, backup: &Backup, admin: &AdminClient) -> Result<(Copy, u64), Failure> {
+async fn fill(
+    mut copy: Copy,
+    backup: &Backup,
+    admin: &AdminClient,
+    out: &Out<'_>,
+) -> Result<(Copy, u64), Failure> {
     let (mut done, all) = (0, backup.tables.iter().map(|table| table.rows).sum());
-    let mut progress = Progress::of("rows");
+    let progress = Progress::of("copying", "rows", out);
     for (number, table) in backup.tables.iter().enumerate() {
         let mut after = None;
         let mut rows = 0;

@@ -18,11 +18,12 @@ use hallpass_protocol::secret::Password;
 use super::args::BenchArgs;
 use super::failure::Failure;
 use super::private::{Home, Interrupts};
+use super::progress::Progress;
 use super::render::Out;
 use crate::config::Config;
 use crate::entropy::{Entropy, RandomSource, SystemRandom};
 use host::Host;
-use measure::Bench;
+use measure::{Bench, Measured};
 use report::{Against, Report};
 
 /// The one user there is.
@@ -79,17 +80,29 @@ async fn measure(host: &Host, entropy: &Entropy, report: &Report, out: &mut Out<
     let bench = Bench { client: Client::connect(&host.auth).await?, time };
     report.begin(out)?;
     let (access, _) = bench.open().await?;
-    Report::row(out, &bench.in_process(&verifier, &access).await?)?;
+    row("verifications in this process", bench.in_process(&verifier, &access), out).await?;
     for callers in [1, MANY] {
         let (access, _) = bench.open_each(callers).await?;
-        Report::row(out, &bench.verify(access).await?)?;
+        row("verifications", bench.verify(access), out).await?;
     }
     for callers in [1, SEVERAL] {
         let (_, refresh) = bench.open_each(callers).await?;
-        Report::row(out, &bench.refresh(refresh).await?)?;
+        row("refreshes", bench.refresh(refresh), out).await?;
     }
-    Report::row(out, &bench.login(&password).await?)?;
+    row("logins", bench.login(&password), out).await?;
     report.end(out)
+}
+
+/// Measures something, says on the terminal that it does, and shows the result.
+async fn row(
+    what: &str,
+    measure: impl Future<Output = Result<Measured, Failure>>,
+    out: &mut Out<'_>,
+) -> Result<(), Failure> {
+    let progress = Progress::of(format!("measuring {what}"), "", out);
+    let measured = measure.await;
+    drop(progress);
+    Report::row(out, &measured?)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::backup::failed;
 use super::failure::Failure;
 use super::progress::Progress;
 use super::render::Out;
+use super::render::colour::Colour;
 use super::render::text::neutral;
 use super::whose;
 use crate::daemon_main::Where;
@@ -32,15 +33,15 @@ pub(super) fn run(file: Option<PathBuf>, places: &Where, out: &mut Out<'_>) -> R
         Some(file) => file,
         None => store::database_in(&whose::parts(places)?.state_dir),
     };
-    let report = told(|progress| store::check(&file, progress)).map_err(failed)?;
+    let report = told("checking", out, |progress| store::check(&file, progress)).map_err(failed)?;
     show(&file, &report, out)?;
     if report.is_sound() { Ok(()) } else { Err(Failure::Reported) }
 }
 
-/// Checks something and says on the terminal how far it is.
-pub(super) fn told<T>(check: impl FnOnce(&mut Told<'_>) -> T) -> T {
-    let mut progress = Progress::of("rows checked");
-    check(&mut |done, all| progress.at(done, Some(all)))
+/// Does something with all rows and says on the terminal how far it is.
+pub(super) fn told<T>(doing: &'static str, out: &Out<'_>, work: impl FnOnce(&mut Told<'_>) -> T) -> T {
+    let progress = Progress::of(doing, "rows", out);
+    work(&mut |done, all| progress.at(done, Some(all)))
 }
 
 fn show(file: &Path, report: &Report, out: &mut Out<'_>) -> io::Result<()> {
@@ -60,7 +61,8 @@ fn show(file: &Path, report: &Report, out: &mut Out<'_>) -> io::Result<()> {
     let name = neutral(&name);
     writeln!(out.to, "{name}: {users} users, {sessions} sessions, {audit_entries} audit entries.")?;
     if report.is_sound() {
-        return writeln!(out.to, "Structure, rows, indexes, keys and the audit chain are as they must be.");
+        let sound = "Structure, rows, indexes, keys and the audit chain are as they must be.";
+        return writeln!(out.to, "{}", out.coloured(Colour::Good, sound));
     }
     said(report, out)?;
     writeln!(out.to, "The file was left as it is. Next: keep it, and `hallpass restore` a backup.")
@@ -69,7 +71,7 @@ fn show(file: &Path, report: &Report, out: &mut Out<'_>) -> io::Result<()> {
 /// The faults, one a line.
 pub(super) fn said(report: &Report, out: &mut Out<'_>) -> io::Result<()> {
     for fault in &report.faults {
-        writeln!(out.to, "  fault: {}", neutral(fault))?;
+        writeln!(out.to, "  {}: {}", out.coloured(Colour::Bad, "fault"), neutral(fault))?;
     }
     if report.more > 0 {
         writeln!(out.to, "  and {} more", report.more)?;

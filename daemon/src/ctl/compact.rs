@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::backup::failed;
 use super::failure::Failure;
+use super::progress::Progress;
 use super::render::Out;
 use super::render::text::neutral;
 use super::whose;
@@ -20,7 +21,12 @@ struct CompactView<'a> {
 
 /// Compacts the database that a daemon of these places would open.
 pub(super) fn run(places: &Where, out: &mut Out<'_>) -> Result<(), Failure> {
-    let compacted = store::compact(&whose::parts(places)?.state_dir).map_err(failed)?;
+    let dir = whose::parts(places)?.state_dir;
+    let progress = Progress::of("compacting", "rows", out);
+    let compacted = store::compact(&dir);
+    // Before anything is said of how it went.
+    drop(progress);
+    let compacted = compacted.map_err(failed)?;
     let file = compacted.file.display().to_string();
     let (bytes_before, bytes_after) = (compacted.before, compacted.after);
     if out.json {

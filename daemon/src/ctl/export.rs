@@ -40,6 +40,10 @@ struct DoneView<'a> {
     users: u64,
 }
 
+/// What is shown on the terminal meanwhile.
+const DOING: &str = "exporting";
+const UNIT: &str = "users";
+
 /// A file that was named for the lines. It gets its name once it is whole.
 pub(super) struct Named {
     path: PathBuf,
@@ -74,10 +78,13 @@ pub(super) async fn run(
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
     let Some(Named { path, file, unfinished }) = to else {
-        return unless_ended(export(with_hashes, admin, out.to)).await.map(drop);
+        let progress = Progress::beside_answer(DOING, UNIT, out);
+        return unless_ended(export(with_hashes, admin, out.to, &progress)).await.map(drop);
     };
     let mut lines = BufWriter::new(file);
-    let users = unless_ended(export(with_hashes, admin, &mut lines)).await?;
+    let progress = Progress::of(DOING, UNIT, out);
+    let users = unless_ended(export(with_hashes, admin, &mut lines, &progress)).await?;
+    drop(progress);
     lines.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     unfinished.finish(&path).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => taken(),
@@ -95,9 +102,14 @@ pub(super) async fn run(
 }
 
 /// Writes every user, and says how many they were.
-async fn export(with_hashes: bool, admin: &AdminClient, to: &mut dyn Write) -> Result<u64, Failure> {
+async fn export(
+    with_hashes: bool,
+    admin: &AdminClient,
+    to: &mut dyn Write,
+    progress: &Progress,
+) -> Result<u64, Failure> {
     let begun = admin.export_begin(with_hashes).await?;
-    let written = lines(begun, with_hashes, admin, to).await;
+    let written = lines(begun, with_hashes, admin, to, progress).await;
     // What is not let go of now goes by itself.
     let _ = admin.export_end(begun.id).await;
     let written = written?;
@@ -114,8 +126,8 @@ async fn lines(
     with_hashes: bool,
     admin: &AdminClient,
     to: &mut dyn Write,
+    progress: &Progress,
 ) -> Result<u64, Failure> {
-    let mut progress = Progress::of("users");
     let (mut written, mut after) = (0, None);
     loop {
         let page = admin.export_page(ExportPlace { id: begun.id, after }).await?;

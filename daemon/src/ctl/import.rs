@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::failure::{Failure, Fault, status};
 use super::progress::Progress;
 use super::render::Out;
+use super::render::colour::Colour;
 use super::render::text::neutral;
 
 /// Longest line in bytes.
@@ -74,16 +75,16 @@ pub(super) async fn run(
     });
     let mut answers = Box::pin(asked.buffered(AT_ONCE));
     let mut report = Report { dry_run, ..Report::default() };
-    let mut progress = Progress::of("lines");
+    let progress = Progress::of("importing", "lines", out);
     while let Some((line, name, answer)) = answers.next().await {
         progress.at(line, None);
         match answer {
             Ok(done) => report.added(out, line, &name.unwrap_or_default(), &done)?,
             Err(failure) if failure.fault().code == ErrorCode::AlreadyExists.as_str() => {
-                report.there(out, line, &name.unwrap_or_default())?;
+                progress.aside(|| report.there(out, line, &name.unwrap_or_default()))?;
             }
             Err(failure) if failure.exit_status() == status::REFUSED => {
-                report.refused(out, line, &failure.fault())?;
+                progress.aside(|| report.refused(out, line, &failure.fault()))?;
             }
             // What is refused for this reason would be refused for every line to come.
             Err(failure) => {
@@ -262,7 +263,8 @@ impl Report {
         if out.json {
             return out.object(&LineView { error: Some(fault), ..LineView::new(line, "refused", None) });
         }
-        writeln!(out.to, "line {line}: refused: {} ({})", neutral(&fault.message), fault.code)
+        let refused = out.coloured(Colour::Bad, "refused");
+        writeln!(out.to, "line {line}: {refused}: {} ({})", neutral(&fault.message), fault.code)
     }
 
     fn summary(&mut self, out: &mut Out<'_>, stopped_at: Option<u64>) -> io::Result<()> {

@@ -115,7 +115,12 @@ fn said(written: io::Result<()>) -> u8 {
 /// Whether a terminal is to be coloured: not if its user says no (<https://no-color.org>), nor if it cannot.
 fn colours() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+    !refused && can_be_drawn_on()
+}
+
+/// Whether the terminal understands more than text.
+fn can_be_drawn_on() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term != "dumb")
 }
 
 fn out(to: &mut dyn Write, json: bool) -> Out<'_> {

@@ -39,7 +39,7 @@ struct TakenBackView<'a> {
 /// Restores a backup.
 pub(super) fn run(args: &RestoreArgs, out: &mut Out<'_>) -> Result<(), Failure> {
     let restoring = Restoring::begin(whose::parts(&args.places)?, &args.file).map_err(stopped)?;
-    let report = told(|progress| restoring.check(progress)).map_err(stopped)?;
+    let report = told("checking", out, |progress| restoring.check(progress)).map_err(stopped)?;
     if !report.is_sound() {
         if !out.json {
             said(&report, out)?;
@@ -55,7 +55,7 @@ pub(super) fn run(args: &RestoreArgs, out: &mut Out<'_>) -> Result<(), Failure> 
     }
     let consequence = "every session ends, and users, roles and passwords are as they were in the backup";
     input::confirm(args.yes, consequence, "restore")?;
-    let kept = told(|progress| restoring.finish(&lost, progress)).map_err(stopped)?;
+    let kept = told("restoring", out, |progress| restoring.finish(&lost, progress)).map_err(stopped)?;
     Ok(done(&args.file, &lost, kept.as_deref(), out)?)
 }
 

@@ -45,6 +45,10 @@ pub(super) fn page(control: &Command) -> Vec<u8> {
             "The apps' socket, before any usual place. Without it: /run/hallpass/hallpass.sock, then that of a daemon of your own.",
         ),
         ("NO_COLOR", "If it is set, a terminal is not coloured. What is no terminal never is."),
+        (
+            "TERM",
+            "If it is dumb, or not set, a terminal is not coloured, and nothing is said on it of how far long work is.",
+        ),
     ] {
         page.control("TP", []).text([bold(variable)]).text([roman(words)]);
     }

@@ -296,7 +296,7 @@ impl Check<'_> {
 
     fn audit(&mut self) {
         let mut walk = Walk::default();
-        match walk.go(self.rows, usize::MAX) {
+        match walk.go(self.rows, usize::MAX, |_| ()) {
             Ok(stretch) => stretch.faults.into_iter().for_each(|fault| self.report.fault(fault)),
             Err(error) => self.report.fault(error.to_string()),
         }

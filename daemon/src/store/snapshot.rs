@@ -120,7 +120,7 @@ impl Snapshot {
 
     /// Goes on over so many entries of the audit chain.
     pub(crate) fn walk(&self, walk: &mut Walk, most: usize) -> Result<Stretch, StoreError> {
-        walk.go(&self.rows, most)
+        walk.go(&self.rows, most, |_| ())
     }
 
     /// Holds the audit chain that was walked against checkpoints: what lies in the note beside the database, and what somebody has kept.

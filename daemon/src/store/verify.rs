@@ -5,9 +5,10 @@ use std::path::Path;
 
 use redb::ReadableDatabase;
 
+use super::check::Told;
 use super::open::{broken, read_identity};
 use super::rows::Rows;
-use super::schema::Checksums;
+use super::schema::{Checksums, Table};
 use super::walk::{KEPT_IS, NO_NOTE, NOTE_IS, Stretch, Walk};
 use super::witness::{Note, Witness};
 use super::{StoreError, untouched};
@@ -29,7 +30,7 @@ pub(crate) struct Verified {
 }
 
 /// Verifies the audit chain of a database and leaves its file as it is: by itself, against the note in the directory that it lies in, if that is named,
-/// and against checkpoints that somebody has kept.
+/// and against checkpoints that somebody has kept. It says how many entries it has looked at, and of how many.
 ///
 /// # Errors
 /// A file that cannot be looked at, or that is no database any more.
@@ -38,13 +39,15 @@ pub(crate) fn verify(
     beside: Option<&Path>,
     checkpoints: &[Checkpoint],
     key: impl FnOnce([u8; 16]) -> Option<CheckpointKey>,
+    progress: &mut Told<'_>,
 ) -> Result<Verified, StoreError> {
     let looked = catch_unwind(AssertUnwindSafe(|| {
         let database = untouched::open(path)?.map_err(redb::Error::from)?;
         let identity = read_identity(&database, path)?;
         let rows = Rows::of_snapshot(&database.begin_read()?, &Checksums::new(&identity.checksums))?;
         let (mut walk, key) = (Walk::default(), key(identity.database));
-        let mut stretch = walk.go(&rows, usize::MAX)?;
+        let all = rows.len(Table::Audit)?;
+        let mut stretch = walk.go(&rows, usize::MAX, |entries| progress(entries, all))?;
         if let Some(dir) = beside {
             match Witness::of(dir, &identity).noted() {
                 Note::Says(noted) => walk.against(&rows, &noted, key.as_ref(), NOTE_IS, &mut stretch)?,

@@ -71,8 +71,13 @@ impl Walk {
         Self { begun: true, number: head.number, hash: head.hash, ..Self::default() }
     }
 
-    /// Goes on over so many entries.
-    pub(super) fn go<T>(&mut self, rows: &Rows<T>, most: usize) -> Result<Stretch, StoreError>
+    /// Goes on over so many entries, and says after each how many they were from the beginning.
+    pub(super) fn go<T>(
+        &mut self,
+        rows: &Rows<T>,
+        most: usize,
+        mut told: impl FnMut(u64),
+    ) -> Result<Stretch, StoreError>
     where
         T: ReadableTable<&'static [u8], &'static [u8]>,
     {
@@ -94,6 +99,7 @@ impl Walk {
                 (_, Err(error)) => stretch.fault(error.to_string()),
                 (Err(_), _) => stretch.fault("an audit entry has a key that is no number".into()),
             }
+            told(self.entries);
         }
         stretch.done = looked_at < most;
         if stretch.done && self.gone.unwrap_or_default() != (start.number, start.hash) {

@@ -6,9 +6,9 @@ use hallpass_client::{Client, Needs, Verifier};
 use hallpass_protocol::secret::Token;
 use hallpass_protocol::token::TokenKind;
 
-use super::MANY;
 use super::measure::Bench;
 use super::report::{Against, Report};
+use super::{MANY, row};
 use crate::ctl::args::BenchArgs;
 use crate::ctl::failure::Failure;
 use crate::ctl::input;
@@ -35,12 +35,14 @@ pub(super) async fn run(
         Report { seconds: args.seconds, against: Against::Running { socket, verifies: verified.is_some() } };
     let bench = Bench { client, time: Duration::from_secs(args.seconds.into()) };
     report.begin(out)?;
-    Report::row(out, &bench.hello(1).await?)?;
-    Report::row(out, &bench.hello(MANY).await?)?;
+    for callers in [1, MANY] {
+        row("questions who is there", bench.hello(callers), out).await?;
+    }
     if let Some((verifier, token)) = verified {
-        Report::row(out, &bench.in_process(&verifier, &token).await?)?;
-        Report::row(out, &bench.verify(vec![token.clone()]).await?)?;
-        Report::row(out, &bench.verify(vec![token; MANY]).await?)?;
+        row("verifications in this process", bench.in_process(&verifier, &token), out).await?;
+        for callers in [1, MANY] {
+            row("verifications", bench.verify(vec![token.clone(); callers]), out).await?;
+        }
     }
     report.end(out)
 }

@@ -141,7 +141,7 @@ impl Answers {
         if parts.state_dir.read_dir().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
             return Finding::unknown("audit", "the database is out of reach of this user");
         }
-        match verify_offline(Some(parts), None, &[]) {
+        match verify_offline(Some(parts), None, &[], &mut |_, _| ()) {
             Ok(found) => {
                 let (entries, faults, doubts) = (found.entries, found.faults, found.doubts);
                 let verify = format!("hallpass audit verify --state-dir {}", parts.state_dir.display());

@@ -5,6 +5,7 @@ use std::io;
 use serde::Serialize;
 
 use crate::ctl::render::Out;
+use crate::ctl::render::colour::Colour;
 use crate::ctl::render::text::neutral;
 
 /// How something is.
@@ -31,13 +32,12 @@ impl State {
         }
     }
 
-    /// What turns a terminal to its colour.
-    const fn colour(self) -> &'static str {
+    const fn colour(self) -> Colour {
         match self {
-            Self::Ok => "\u{1b}[32m",
-            Self::Warning => "\u{1b}[33m",
-            Self::Problem => "\u{1b}[1;31m",
-            Self::Unknown => "\u{1b}[2m",
+            Self::Ok => Colour::Good,
+            Self::Warning => Colour::Warning,
+            Self::Problem => Colour::Bad,
+            Self::Unknown => Colour::Faint,
         }
     }
 }
@@ -103,8 +103,8 @@ pub(super) fn show(findings: &[Finding], out: &mut Out<'_>) -> io::Result<()> {
     }
     let width = out.width.unwrap_or(USUAL).clamp(MARGIN + 20, WIDEST) - MARGIN;
     for finding in findings {
-        let (on, off) = if out.colour { (finding.state.colour(), "\u{1b}[0m") } else { ("", "") };
-        let mut before = format!("{on}{:7}{off}  {:8}  ", finding.state.as_str(), finding.about);
+        let state = out.coloured(finding.state.colour(), &format!("{:7}", finding.state.as_str()));
+        let mut before = format!("{state}  {:8}  ", finding.about);
         for line in wrapped(&neutral(&finding.message), width) {
             writeln!(out.to, "{before}{line}")?;
             before = " ".repeat(MARGIN);

@@ -1,5 +1,6 @@
 //! What a person or a script gets to see of an answer. In a table moments are distances from now, elsewhere RFC 3339.
 
+pub(super) mod colour;
 mod json;
 mod session;
 mod table;
@@ -19,6 +20,7 @@ use serde::Serialize;
 
 use super::config::Shown;
 use super::failure::Fault;
+use colour::Colour;
 use json::{
     AuditView, ClockView, CodeView, ErrorView, GrantView, IdentityView, KeyView, ResealView, RevocationView,
     RevokedView, SessionView, StatusView, UserView,
@@ -56,7 +58,9 @@ impl Out<'_> {
             return self.object(&StatusView::from(status));
         }
         let started = format!("{} ({})", moment(status.started), distance(status.started, self.now));
-        writeln!(self.to, "hallpassd {} is up.", neutral(&status.version))?;
+        let state = if status.disk_full { Colour::Warning } else { Colour::Good };
+        let headline = format!("hallpassd {} is up.", neutral(&status.version));
+        writeln!(self.to, "{}", self.coloured(state, &headline))?;
         let full = if status.disk_full { ", too few: nobody can log in until there is room" } else { "" };
         let rows = [
             ("process", status.pid.to_string()),
@@ -241,7 +245,10 @@ impl<T, const N: usize> List<T, N> {
             return items.iter().try_for_each(|item| (self.json)(out, item));
         }
         let now = out.now;
-        self.table.page(out.to, out.width, items.iter().map(|item| (self.row)(item, now)))
+        let head = |titles: &str| out.coloured(Colour::Head, titles);
+        let rows: Vec<_> = items.iter().map(|item| (self.row)(item, now)).collect();
+        let lines = self.table.page(out.width, rows, head);
+        lines.iter().try_for_each(|line| writeln!(out.to, "{line}"))
     }
 }
 

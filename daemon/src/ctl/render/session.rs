@@ -6,6 +6,7 @@ use hallpass_client::admin::{SessionEnd, SessionShown};
 use hallpass_protocol::time::Millis;
 
 use super::Out;
+use super::colour::Colour;
 use super::json::SessionShownView;
 use super::table::block;
 use super::text::{distance, moment, neutral};
@@ -37,10 +38,11 @@ impl Out<'_> {
             ("device", said(session.context.device_label.as_deref())),
         ];
         let state = match &shown.ended {
-            None => "is alive".to_owned(),
+            None => self.coloured(Colour::Good, "is alive"),
             Some(ended) => {
                 let when = ended.at.map_or_else(String::new, |when| format!(", {}", at(when)));
-                format!("is over: {}{when}", neutral(why(ended)))
+                let over = self.coloured(Colour::Warning, "is over");
+                format!("{over}: {}{when}", neutral(why(ended)))
             }
         };
         writeln!(self.to, "{} {state}.", session.session_id)?;

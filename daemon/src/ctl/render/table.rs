@@ -18,7 +18,7 @@ pub(super) struct Column {
     pub(super) cut: bool,
 }
 
-/// A table that is printed page by page; its columns widen as wider values come.
+/// A table that comes page by page; its columns widen as wider values come.
 #[derive(Debug)]
 pub(super) struct Table<const N: usize> {
     columns: [Column; N],
@@ -31,13 +31,14 @@ impl<const N: usize> Table<N> {
         Self { columns, widths: columns.map(|column| column.title.len()), started: false }
     }
 
-    /// Prints one more page, under a header if it is the first. `width` is that of the terminal, if the table goes to one.
+    /// The lines of one more page, under a header if it is the first. `width` is that of the terminal, if the table goes to one, and `head` makes a
+    /// header of the titles.
     pub(super) fn page(
         &mut self,
-        to: &mut dyn Write,
         width: Option<usize>,
         rows: impl IntoIterator<Item = [String; N]>,
-    ) -> io::Result<()> {
+        head: impl FnOnce(&str) -> String,
+    ) -> Vec<String> {
         let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| neutral(&cell))).collect();
         for row in &rows {
             for (widest, cell) in self.widths.iter_mut().zip(row) {
@@ -45,10 +46,10 @@ impl<const N: usize> Table<N> {
             }
         }
         let widths = self.fitted(width);
-        if !std::mem::replace(&mut self.started, true) {
-            line(to, &widths, &self.columns.map(|column| column.title.to_owned()))?;
-        }
-        rows.iter().try_for_each(|row| line(to, &widths, row))
+        let is_first = !std::mem::replace(&mut self.started, true);
+        let header =
+            is_first.then(|| head(&line(&widths, &self.columns.map(|column| column.title.to_owned()))));
+        header.into_iter().chain(rows.iter().map(|row| line(&widths, row))).collect()
     }
 
     /// The widths to print with: the widest column that may be cut gives way first.
@@ -66,7 +67,7 @@ impl<const N: usize> Table<N> {
     }
 }
 
-fn line<const N: usize>(to: &mut dyn Write, widths: &[usize; N], cells: &[String; N]) -> io::Result<()> {
+fn line<const N: usize>(widths: &[usize; N], cells: &[String; N]) -> String {
     let mut text = String::new();
     for (&width, cell) in widths.iter().zip(cells) {
         let length = cell.chars().count();
@@ -79,7 +80,8 @@ fn line<const N: usize>(to: &mut dyn Write, widths: &[usize; N], cells: &[String
         }
         text.extend(std::iter::repeat_n(' ', GAP));
     }
-    writeln!(to, "{}", text.trim_end())
+    text.truncate(text.trim_end().len());
+    text
 }
 
 /// Prints values under each other, each behind its label.
@@ -95,11 +97,11 @@ mod tests {
     fn printed(width: Option<usize>, pages: &[&[[&str; 3]]]) -> String {
         let column = |title, cut| Column { title, cut };
         let mut table = Table::new([column("ID", false), column("NAME", true), column("DEVICE", true)]);
-        let mut to = Vec::new();
+        let mut lines = Vec::new();
         for page in pages {
-            table.page(&mut to, width, page.iter().map(|row| row.map(str::to_owned))).unwrap();
+            lines.extend(table.page(width, page.iter().map(|row| row.map(str::to_owned)), str::to_owned));
         }
-        String::from_utf8(to).unwrap()
+        lines.join("\n") + "\n"
     }
 
     #[test]

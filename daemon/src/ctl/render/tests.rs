@@ -104,6 +104,34 @@ fn status() {
 }
 
 #[test]
+fn a_colour_stands_around_words_and_never_around_what_others_wrote() {
+    let printed = |colour, show: fn(&mut Out<'_>) -> io::Result<()>| {
+        let mut to = Vec::new();
+        show(&mut Out { to: &mut to, json: false, now: at(0), width: Some(120), colour }).unwrap();
+        String::from_utf8(to).unwrap()
+    };
+    for (show, first) in [
+        ((|out| out.session(&shown(None))) as fn(&mut Out<'_>) -> _, "\u{1b}[32mis alive\u{1b}[0m.\n"),
+        (
+            |out| out.session(&shown(Some(SessionEnd { reason: "user".into(), at: None }))),
+            "\u{1b}[33mis over\u{1b}[0m: all",
+        ),
+        (
+            |out| users().page(out, &[user()]),
+            "\u{1b}[1mNAME   ROLES          LOGIN     ADDED   USER\u{1b}[0m\nalice  ",
+        ),
+    ] {
+        let (with, without) = (printed(true, show), printed(false, show));
+        assert!(with.contains(first), "{with:?}");
+        assert_eq!(with.matches('\u{1b}').count(), 2, "{with:?}");
+        let plain = with.split('\u{1b}').map(|part| {
+            part.split_once('m').filter(|(code, _)| code.starts_with('[')).map_or(part, |(_, text)| text)
+        });
+        assert_eq!(plain.collect::<String>(), without);
+    }
+}
+
+#[test]
 fn one_user() {
     let (text, json) = both(|out| out.user(&user()));
     assert_eq!(

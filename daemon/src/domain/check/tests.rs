@@ -255,7 +255,7 @@ fn how_a_session_ended_is_told_with_when_where_its_rows_know_it() {
     assert_eq!(ended(|case| case.user().not_before = late), Some(("user", at)));
     assert_eq!(ended(|case| case.user().disabled = true), Some(("user", None)), "no stamp tells of it");
     assert_eq!(ended(|case| case.found.cut_offs.everything = late), Some(("everything", at)));
-    let by_app = |case: &mut Case| drop(case.found.cut_offs.apps.insert("shop".into(), late));
+    let by_app = |case: &mut Case| case.found.cut_offs.apps = [("shop".to_owned(), late)].into();
     assert_eq!(ended(by_app), Some(("app", at)));
     for reason in Reason::ALL.into_iter().filter(|reason| *reason != Reason::Superseded) {
         let revoked = Some(Revocation { stamp: late, reason });

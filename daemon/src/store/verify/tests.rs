@@ -81,7 +81,12 @@ fn change(dir: &TempDir, change: impl FnOnce(&mut WriterRows<'_>)) {
 
 fn verified(dir: &TempDir, kept: &[Checkpoint]) -> Verified {
     let key = |database| Some(CheckpointKey::new(&MasterKey::from_bytes(&MASTER), database));
-    verify(&database_in(dir.path()), Some(dir.path()), kept, key).unwrap()
+    let mut told = Vec::new();
+    let mut note = |done, all| told.push((done, all));
+    let verified = verify(&database_in(dir.path()), Some(dir.path()), kept, key, &mut note).unwrap();
+    let last = told.last().map_or(0, |(done, _)| *done);
+    assert!(last == verified.entries && told.is_sorted(), "{told:?}");
+    verified
 }
 
 /// Another chain of as many entries, each of which follows from the one before it.
