@@ -151,6 +151,7 @@ pub(crate) const IMPORTS: &[Import] = &[
             "daemon/src/ctl/check.rs",
             "daemon/src/ctl/compact.rs",
             "daemon/src/ctl/restore.rs",
+            "daemon/src/ctl/whose.rs",
         ],
         never: &["crate::store", "crate::keys"],
         but: &[],

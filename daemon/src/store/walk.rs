@@ -96,7 +96,12 @@ impl Walk {
             let record = rows.decode::<AuditRecord>(Table::Audit, key.value(), value.value());
             match (number, record) {
                 (Ok(number), Ok(record)) => self.step(number, &record, &mut stretch),
-                (_, Err(error)) => stretch.fault(error.to_string()),
+                (Ok(number), Err(error)) => {
+                    stretch.fault(error.to_string());
+                    // The next stretch goes on behind it: one of nothing but such rows would be walked for ever.
+                    self.number = number;
+                }
+                (Err(_), Err(error)) => stretch.fault(error.to_string()),
                 (Err(_), _) => stretch.fault("an audit entry has a key that is no number".into()),
             }
             told(self.entries);

@@ -195,3 +195,22 @@ fn what_retention_has_removed_leaves_a_chain_that_can_be_verified() {
     let found = verified(&dir, &[old]);
     assert!(found.faults.is_empty() && found.notes[0].contains("removed by retention"), "{found:?}");
 }
+
+#[test]
+fn rows_that_cannot_be_read_are_told_of_once_and_keep_nobody_from_going_on() {
+    let dir = sound();
+    change(&dir, |rows| {
+        for number in 1..ENTRIES {
+            rows.put(Table::Audit, &number.to_be_bytes(), &()).unwrap();
+        }
+        let (mut walk, mut faults) = (Walk::default(), Vec::new());
+        let stretches = (1..=ENTRIES).find(|_| {
+            let stretch = walk.go(rows, 2, |_| ()).unwrap();
+            faults.extend(stretch.faults);
+            stretch.done
+        });
+        assert_eq!(stretches, Some(ENTRIES / 2 + 1), "two entries a stretch, and a last one that finds none");
+        // The last is whole, and does not follow from one that nobody can read.
+        assert_eq!(faults.len(), usize::try_from(ENTRIES).unwrap(), "{faults:?}");
+    });
+}
