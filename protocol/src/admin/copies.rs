@@ -96,7 +96,7 @@ pub struct ExportPage {
 /// ```
 /// # use hallpass_protocol::admin::{ExportedUser, ImportUser};
 /// fn moved_in(user: ExportedUser) -> ImportUser {
-///     let ExportedUser { user_id, name, hash, roles, attributes, disabled } = user;
+///     let ExportedUser { user_id, name, hash, roles, attributes, disabled, .. } = user;
 ///     ImportUser { name, hash, roles, attributes, disabled, user_id: Some(user_id), check_only: false }
 /// }
 /// ```
