@@ -120,5 +120,7 @@ async fn all_sessions_of_a_user_end_but_for_one_of_theirs() {
     let said = session(&daemon, &["revoke", "--user", "alice"]);
     assert_eq!((said.status.code(), stdout(&said).as_str()), (Some(0), "1 session ended.\n"));
     assert!(!stands(&kept.access).await && stands(&bobs).await);
+    let refused = session(&daemon, &["revoke", "--user", "alice", "--except", &spared]);
+    assert!(stderr(&refused).contains("none was ended"), "one that is over is not the one that is meant");
     daemon.stop().await;
 }

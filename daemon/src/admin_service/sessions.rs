@@ -12,6 +12,7 @@ use crate::domain::account::Name;
 use crate::domain::check::{end_of, level, level_end};
 use crate::domain::command::Command;
 use crate::domain::revocation::{Target, Which};
+use crate::domain::session::Session;
 use crate::shared::unreadable;
 
 impl AdminService {
@@ -50,17 +51,20 @@ impl AdminService {
         ended(self.shared.write(permit, Command::Revoke(target)).await?)
     }
 
-    /// All sessions of a user but one, which has to be theirs: a slip in its identifier would end it with the others. Whose a session is never
-    /// changes, so it can be looked up before.
+    /// All sessions of a user but one, which has to be theirs and in use: a slip in its identifier would end the one that is meant with the others.
+    /// Whose a session is never changes, and one that is over stays so, so it can be looked up before.
     fn all_but(&self, name: &str, spared: SessionId) -> Answer<Target> {
         let user = self.user(name)?.id;
-        let session = self.shared.snapshot()?.found(spared).map_err(unreadable)?.session;
-        if session.is_some_and(|session| session.cold.user == user) {
+        let found = self.shared.snapshot()?.found(spared).map_err(unreadable)?;
+        let lives = end_of(&found, self.shared.clock.now()).is_none();
+        // One whose user has proved who they are again is only waiting for its end.
+        let in_use = |session: &Session| session.cold.user == user && session.hot.revoked.is_none();
+        if lives && found.session.as_ref().is_some_and(in_use) {
             return Ok(Target::UserOfApp { user, which: Which::AllBut(spared) });
         }
         Err(Refusal::because(
             ErrorCode::InvalidRequest,
-            "the session to leave alive is none of this user's, so none was ended; `hallpass session list --user NAME` has theirs",
+            "the session to leave alive is none of this user's living ones, so none was ended; `hallpass session list --user NAME` has theirs",
         ))
     }
 }

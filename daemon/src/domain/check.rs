@@ -6,7 +6,7 @@ use hallpass_protocol::auth::{Needs, SessionKind};
 use hallpass_protocol::error::{ErrorCode, Refusal};
 use hallpass_protocol::id::{SessionId, UserId};
 use hallpass_protocol::limits::{NAME_BYTES, ROLES};
-use hallpass_protocol::time::Millis;
+use hallpass_protocol::time::{Millis, Stamp};
 
 use super::account::User;
 use super::family::Binding;
@@ -131,30 +131,36 @@ pub(crate) fn level_end(session: &Session) -> Millis {
 }
 
 /// How a session ended, and when, as far as its rows tell; nothing while it is alive or where there is none.
+///
+/// Of all that would have ended it the first is what did. Of what ends many at once only the last time is known, so it may have been earlier.
 pub(crate) fn end_of(found: &Found, now: Millis) -> Option<(Dead, Option<Millis>)> {
     let session = found.session.as_ref()?;
     let dead = is_alive(found.user.as_ref(), session, &found.cut_offs, now).err()?;
+    let own = session.hot.revoked.map(|revoked| match revoked.reason {
+        Reason::Superseded => (revoked.reason, session.end()),
+        reason => (reason, time_of(revoked.stamp)),
+    });
+    // When a user went is written nowhere but in the audit chain, so nobody can say here what came before or after it.
+    let of_many = found.user.as_ref().map_or_else(Vec::new, |user| {
+        let of_app = found.cut_offs.apps.get(&session.cold.app).copied().unwrap_or_default();
+        let cut_offs = [
+            (Reason::User, user.not_before),
+            (Reason::Everything, found.cut_offs.everything),
+            (Reason::App, of_app),
+        ];
+        cut_offs.into_iter().filter(|(_, stamp)| session.cold.opened <= *stamp).collect()
+    });
     let by_itself = session.hot.idle_deadline.min(session.cold.absolute_deadline);
-    let cut_off = match dead {
-        Dead::Expired => Some(by_itself),
-        Dead::Revoked(Reason::Superseded) => Some(session.end()),
-        Dead::Revoked(reason) => {
-            let of_many = match reason {
-                Reason::User => found.user.as_ref().map(|user| user.not_before),
-                Reason::Everything => Some(found.cut_offs.everything),
-                Reason::App => found.cut_offs.apps.get(&session.cold.app).copied(),
-                _ => None,
-            };
-            let own = session.hot.revoked.map(|revocation| revocation.stamp);
-            let stamp = own.or(of_many.filter(|stamp| session.cold.opened <= *stamp));
-            stamp.map(|stamp| Millis::from_u64(stamp.0 / 1000))
-        }
-    };
-    // What ends many at once is the first reason to be found for those too that were over before it came.
-    match cut_off {
-        Some(at) if by_itself <= at => Some((Dead::Expired, Some(by_itself))),
-        at => Some((dead, at)),
-    }
+    let first = std::iter::once((Dead::Expired, by_itself))
+        .chain(own.map(|(reason, at)| (Dead::Revoked(reason), at)))
+        .chain(of_many.into_iter().map(|(reason, stamp)| (Dead::Revoked(reason), time_of(stamp))))
+        .filter(|(_, at)| *at <= now)
+        .min_by_key(|(_, at)| *at);
+    Some(first.map_or((dead, None), |(dead, at)| (dead, Some(at))))
+}
+
+fn time_of(stamp: Stamp) -> Millis {
+    Millis::from_u64(stamp.0 / 1000)
 }
 
 #[cfg(test)]

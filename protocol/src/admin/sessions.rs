@@ -47,6 +47,6 @@ pub struct SessionShown {
 pub struct SessionEnd {
     /// Why, as a stable word: `expired`, `revoked`, `reuse`, `rollback`, `other_app`, `evicted`, `user`, `user_removed`, `everything`, `superseded` or `app`.
     pub reason: String,
-    /// When; none where the rows do not tell, as after its user was removed.
+    /// When, where many were ended at once at the latest; none where the rows do not tell, as after its user was removed.
     pub at: Option<Millis>,
 }

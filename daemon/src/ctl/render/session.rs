@@ -18,12 +18,12 @@ impl Out<'_> {
         }
         let session = &shown.session;
         let at = |at: Millis| format!("{} ({})", moment(at), distance(at, self.now));
-        let user = shown.name.as_deref().map_or("gone", |name| name);
+        let user = shown.name.as_deref().unwrap_or("-");
         let said = |text: Option<&str>| text.unwrap_or("-").to_owned();
         let until = shown.level_until.map_or_else(String::new, |until| format!(" until {}", moment(until)));
         let proved =
             format!("{} by {}, level {}{until}", moment(session.auth_time), shown.amr.join(" "), shown.level);
-        let rows = [
+        let mut rows = vec![
             ("user", format!("{user} ({})", session.user_id)),
             ("app", session.app.clone()),
             ("kind", session.kind.as_str().into()),
@@ -37,6 +37,9 @@ impl Out<'_> {
             ("user agent", said(session.context.user_agent.as_deref())),
             ("device", said(session.context.device_label.as_deref())),
         ];
+        if shown.ended.is_some() {
+            rows.retain(|(what, _)| !what.starts_with("ends "));
+        }
         let state = match &shown.ended {
             None => self.coloured(Colour::Good, "is alive"),
             Some(ended) => {

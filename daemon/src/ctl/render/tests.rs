@@ -377,9 +377,10 @@ fn one_session_that_is_over_says_why_and_when() {
     let gone = SessionShown { name: None, ..over("user_removed", None) };
     let (text, json) = both(|out| out.session(&gone));
     assert!(
-        text.starts_with("01HF7YAT00000000000000000B is over: its user is gone.\n  user         gone (01HF"),
+        text.starts_with("01HF7YAT00000000000000000B is over: its user is gone.\n  user        - (01HF"),
         "{text}"
     );
+    assert!(!text.contains("ends "), "it has ended: {text}");
     assert!(json.contains("\"name\":null") && json.contains("\"ended_at\":null"), "{json}");
     let (text, _) = both(|out| out.session(&over("\u{1b}later", None)));
     assert!(text.starts_with("01HF7YAT00000000000000000B is over: \\u{1b}later.\n"), "{text}");

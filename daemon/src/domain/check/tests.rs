@@ -276,5 +276,18 @@ fn how_a_session_ended_is_told_with_when_where_its_rows_know_it() {
         Some(("expired", Some(end))),
         "it was over before all of its user's were ended"
     );
-    assert!(now < end, "but for the last two, a minute after it was opened");
+    let then_all = |seconds: u64| {
+        ended(|case| {
+            case.session().hot.revoked = superseded;
+            case.user().not_before = Stamp(opened.0 + seconds * 1_000_000);
+        })
+    };
+    assert_eq!(then_all(40), Some(("superseded", Some(tail))), "it was over before");
+    assert_eq!(then_all(7), Some(("user", at)), "that came while it went on for a while");
+    let one_after_another = |case: &mut Case| {
+        case.found.cut_offs.apps = [("shop".to_owned(), late)].into();
+        case.user().not_before = Stamp(late.0 + 1_000_000);
+    };
+    assert_eq!(ended(one_after_another), Some(("app", at)), "the first of them");
+    assert!(now < end, "but for the two that say otherwise, a minute after it was opened");
 }
