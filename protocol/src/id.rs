@@ -25,7 +25,7 @@ macro_rules! identifier {
         pub struct $name([u8; 16]);
 
         impl $name {
-            /// Builds the identifier of something created at `created`, made unique by 80 random bits.
+            /// Builds the identifier of something created at `created`, made unique by the 80 bits behind that: the daemon puts ten for the order within the millisecond before 70 random ones.
             #[must_use]
             pub fn new(created: Millis, random: [u8; 10]) -> Self {
                 let mut bytes = [0; 16];

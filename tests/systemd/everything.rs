@@ -155,7 +155,7 @@ fn comes_back_from_a_backup(machine: &Machine) {
         )
     };
     let said = machine.tries(&as_its_user("restore /srv/copy --yes"));
-    assert!(said.code == 1 && said.text.contains("install -o USER"), "{}", said.text);
+    assert!(said.code == 77 && said.text.contains("install -o USER"), "{}", said.text);
     machine.does("install -o hallpass -m 600 /srv/copy /var/lib/hallpass/backup.redb");
     for command in ["restore /var/lib/hallpass/backup.redb --yes", "compact", "check"] {
         machine.does(&as_its_user(command));

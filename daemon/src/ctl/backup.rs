@@ -97,10 +97,7 @@ pub(super) fn failed(error: StoreError) -> Failure {
             Refusal::because(ErrorCode::InvalidRequest, why).into()
         }
         StoreError::File { what, source } if source.kind() == std::io::ErrorKind::PermissionDenied => {
-            let why = format!(
-                "{what}: {source}; this runs as the user of the daemon, so give that one a copy of its own: as root, install -o USER -m 600 FILE COPY"
-            );
-            Refusal::because(ErrorCode::Forbidden, why).into()
+            Failure::Denied(format!("{what}: {source}; run this as the user whose file or directory it is"))
         }
         error => Failure::surprise(error),
     }

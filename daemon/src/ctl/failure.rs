@@ -28,6 +28,9 @@ pub(super) enum Failure {
     /// It was refused here, as the daemon would have.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The caller may not touch what it takes.
+    #[error("{0}")]
+    Denied(String),
     /// It was not asked for in a way that can be done.
     #[error("{0}")]
     Usage(String),
@@ -93,6 +96,7 @@ impl Failure {
                 Fault::of(error.code(), message, wait)
             }
             Self::Refused(refusal) => Fault::of(refusal.code, message, refusal.retry_after_ms),
+            Self::Denied(_) => Fault::of(ErrorCode::Forbidden, message, None),
             Self::Usage(_) => Fault::usage(message),
             Self::Config(_) => Fault { code: "config", class: "invalid", message, retry_after_ms: None },
             Self::Signal(_)
@@ -120,6 +124,7 @@ impl Failure {
             Self::Call(error) => of_code(error.code()),
             Self::Refused(refusal) => of_code(refusal.code),
             Self::Reported => status::REFUSED,
+            Self::Denied(_) => status::NOT_PERMITTED,
             Self::Usage(_) => status::USAGE,
             Self::Config(_) | Self::Misconfigured => status::CONFIG,
             Self::Signal(signal) => 128_u8.saturating_add(u8::try_from(*signal as i32).unwrap_or(0)),

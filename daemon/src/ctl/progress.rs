@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::sys::stat::{SFlag, fstat};
+
 use super::can_be_drawn_on;
 use super::render::Out;
 
@@ -49,9 +51,12 @@ impl Progress {
         Self(Some(Drawn { line, ends: Some(ends), thread }))
     }
 
-    /// Of something whose answer goes to stdout piece by piece. On a terminal that is all that needs to be seen.
+    /// Of something whose answer goes to stdout piece by piece. On a terminal that is all that needs to be seen, and what reads a pipe may show it on
+    /// the terminal that this would draw on.
     pub(super) fn beside_answer(doing: &'static str, unit: &'static str, out: &Out<'_>) -> Self {
-        if out.width.is_some() { Self(None) } else { Self::of(doing, unit, out) }
+        let to_a_file = fstat(io::stdout())
+            .is_ok_and(|found| found.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits());
+        if to_a_file { Self::of(doing, unit, out) } else { Self(None) }
     }
 
     /// So much is done, of so much in all where that is known.

@@ -38,6 +38,7 @@ struct TakenBackView<'a> {
 
 /// Restores a backup.
 pub(super) fn run(args: &RestoreArgs, out: &mut Out<'_>) -> Result<(), Failure> {
+    is_readable(&args.file)?;
     let restoring = Restoring::begin(whose::parts(&args.places)?, &args.file).map_err(stopped)?;
     let report = told("checking", out, |progress| restoring.check(progress)).map_err(stopped)?;
     if !report.is_sound() {
@@ -57,6 +58,18 @@ pub(super) fn run(args: &RestoreArgs, out: &mut Out<'_>) -> Result<(), Failure> 
     input::confirm(args.yes, consequence, "restore")?;
     let kept = told("restoring", out, |progress| restoring.finish(&lost, progress)).map_err(stopped)?;
     Ok(done(&args.file, &lost, kept.as_deref(), out)?)
+}
+
+/// A backup is private to whoever made it, and mostly that is not the user of the daemon.
+fn is_readable(backup: &Path) -> Result<(), Failure> {
+    match std::fs::File::open(backup) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Failure::Denied(format!(
+            "cannot read {}: {error}; this runs as the user of the daemon, so give that one a copy of its own first: as root, install -o USER -m 600 FILE COPY",
+            backup.display()
+        ))),
+        // What else is wrong with it is said where it is used.
+        _ => Ok(()),
+    }
 }
 
 fn stopped(error: DaemonError) -> Failure {

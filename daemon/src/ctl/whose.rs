@@ -4,11 +4,8 @@ use std::path::Path;
 
 use super::failure::Failure;
 use crate::daemon::Parts;
-use crate::daemon_main::Where;
+use crate::daemon_main::{SYSTEM_CONFIG, Where};
 use crate::store;
-
-/// Where the package puts the configuration of the service.
-const OF_THE_SERVICE: &str = "/etc/hallpass/hallpass.toml";
 
 /// Where everything lies that a daemon of these places would use.
 ///
@@ -16,18 +13,20 @@ const OF_THE_SERVICE: &str = "/etc/hallpass/hallpass.toml";
 /// that of the service: a backup restored beside it would seem to have worked.
 pub(super) fn parts(places: &Where) -> Result<Parts, Failure> {
     let parts = places.parts()?;
-    if !places.are_told() {
-        is_meant(&store::database_in(&parts.state_dir), Path::new(OF_THE_SERVICE))?;
+    if !places.are_told() && std::env::var_os("STATE_DIRECTORY").is_none() {
+        is_meant(&store::database_in(&parts.state_dir), Path::new(SYSTEM_CONFIG))?;
     }
     Ok(parts)
 }
 
 fn is_meant(database: &Path, of_the_service: &Path) -> Result<(), Failure> {
-    if database.exists() || !of_the_service.exists() {
+    // What may not be looked at is there.
+    let is_there = |path: &Path| path.try_exists().unwrap_or(true);
+    if is_there(database) || !is_there(of_the_service) {
         return Ok(());
     }
     Err(Failure::usage(format!(
-        "you have no database of your own ({}), and the service on this host has one: for that, run this as the service's user and with --config {}, as \
+        "you have no database of your own ({}), and this host is set up for a service: for its database, run this as the service's user and with --config {}, as \
          in `sudo -u hallpass hallpass ... --config {}`; for one elsewhere, name its directory with --state-dir",
         database.display(),
         of_the_service.display(),

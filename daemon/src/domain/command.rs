@@ -316,7 +316,9 @@ impl Case<'_> {
     pub(crate) fn random_in_order(&self) -> [u8; 10] {
         const PLACE_BITS: u32 = 10;
         let mut random = self.fresh.id;
-        let place = u16::try_from(self.at.stamp.0 % 1000).unwrap_or_default();
+        let micros = self.at.stamp.0.saturating_sub(self.at.now.as_u64() * 1000);
+        // A stamp can run ahead of the time; what is made then shares the last place.
+        let place = u16::try_from(micros.min((1 << PLACE_BITS) - 1)).unwrap_or_default();
         let lead = u16::from_be_bytes([random[0], random[1]]);
         let lead = place << (u16::BITS - PLACE_BITS) | lead >> PLACE_BITS;
         random[..2].copy_from_slice(&lead.to_be_bytes());
