@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 
@@ -44,6 +45,10 @@ impl OnTerminal {
     pub(crate) fn start(mut command: Command, streams: Streams) -> Self {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(&size, None).expect("a pseudo terminal");
+        // A daemon that another test starts now would keep it open for as long as it runs.
+        for end in [&pty.master, &pty.slave] {
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).expect("it is ours");
+        }
         let end = || Stdio::from(pty.slave.try_clone().expect("another descriptor"));
         let (stdout, stderr) = match streams {
             Streams::Both => (end(), end()),
