@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
+use hallpass_client::admin::{AdminClient, AuditTail};
 use hallpass_client::{
     ChangePassword, Client, Context, Grant, GrantedTokens, ListSessions, Login, Needs, OpenSession, Password,
     Reauthenticate, RedeemCode, Refresh, Revoke, SessionKind, Token, UserRef, VerifierReport, Verify,
@@ -57,9 +58,16 @@ const ADMINISTRATOR: [(&str, &str); 26] = [
         "head -c 32 /dev/urandom >/srv/next && chmod 600 /srv/next && hallpass key reseal --new-key /srv/next",
     ),
     ("backup_begin backup_page backup_end", "hallpass backup /srv/copy && hallpass check /srv/copy"),
-    ("audit_tail", "hallpass audit tail --count 5"),
+    // What the command asks for is found by what it says, so another program makes this one.
+    (
+        "audit_tail",
+        "HALLPASS_EVERYTHING=1 /mnt/app everything::an_administrator_reads_the_end_of_the_chain --exact",
+    ),
     ("audit_find", "hallpass audit tail --user alice --event login && hallpass audit export >/srv/audit"),
-    ("audit_verify", "hallpass audit verify"),
+    (
+        "audit_verify",
+        "hallpass audit verify && journalctl -u hallpassd -o export | hallpass audit verify --against -",
+    ),
     ("clock_accept", "hallpass clock accept --yes"),
 ];
 
@@ -271,4 +279,15 @@ async fn an_app_calls_everything() {
     };
     shown(&client.open_session(open).await.expect("an app that vouches"));
     say("did", "open_session");
+}
+
+/// Not a test of its own: another one runs it inside a machine, as root.
+#[tokio::test]
+async fn an_administrator_reads_the_end_of_the_chain() {
+    if std::env::var_os("HALLPASS_EVERYTHING").is_none() {
+        return;
+    }
+    let admin = AdminClient::connect_default().await.expect("root administers");
+    let tail = admin.audit_tail(AuditTail { after: None, count: 5 }).await.expect("an administrator");
+    assert_eq!(tail.len(), 5);
 }

@@ -120,7 +120,7 @@ fn colours() -> bool {
 
 /// Whether the terminal understands more than text.
 fn can_be_drawn_on() -> bool {
-    std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+    std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 fn out(to: &mut dyn Write, json: bool) -> Out<'_> {

@@ -24,8 +24,10 @@ pub(super) async fn run(
         SessionVerb::Revoke(EndArgs { session: Some(session), .. }) => {
             Ok(out.revoked(admin().await?.revoke(RevokeTarget::Session(session)).await?)?)
         }
-        SessionVerb::Revoke(EndArgs { user, except, .. }) => {
-            let name = user.unwrap_or_default();
+        SessionVerb::Revoke(EndArgs { user: None, .. }) => {
+            Err(Failure::usage("name the session to end by its ID, or a user with --user"))
+        }
+        SessionVerb::Revoke(EndArgs { user: Some(name), except, .. }) => {
             let target = match except {
                 Some(spared) => RevokeTarget::UserBut { name: name.clone(), spared },
                 None => RevokeTarget::User(name.clone()),

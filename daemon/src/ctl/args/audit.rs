@@ -36,7 +36,7 @@ that no daemon has open; the master key of the places tells genuine checkpoints 
 
 Examples:
   hallpass audit verify
-  journalctl -u hallpassd -o cat | hallpass audit verify --against -
+  journalctl -u hallpassd -o export | hallpass audit verify --against -
   hallpass audit verify --config /etc/hallpass/hallpass.toml
   hallpass audit verify /var/backups/hallpass-2026-11-20.redb";
 

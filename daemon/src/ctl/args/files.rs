@@ -11,6 +11,7 @@ The daemon must not run, and this runs as its user. A backup does not know what 
 since, so every session ends, the next start makes new keys, and what the replaced database
 knew of disabled or removed users, new passwords and lost roles is listed, for you to do again. The
 replaced database is kept beside the new one. On another host the master key may be another.
+Where a service is set up and you have no database of your own, say whose you mean: --config.
 
 Examples:
   hallpass restore hallpass-2026-11-20.redb

@@ -281,9 +281,8 @@ fn ended_sessions() {
     }
 }
 
-#[test]
-fn a_list_of_sessions() {
-    let session = SessionInfo {
+fn session_from(context: Context) -> SessionInfo {
+    SessionInfo {
         session_id: session_id(),
         user_id: user_id(),
         app: "web".into(),
@@ -294,13 +293,18 @@ fn a_list_of_sessions() {
         absolute_deadline: at(86_400),
         auth_time: at(-7200),
         refreshes: 3,
-        context: Context {
-            ip: Some([192, 0, 2, 1].into()),
-            user_agent: Some("evil\u{1b}]0;x\u{7}".into()),
-            device_label: None,
-            device_fingerprint: Some("not shown".into()),
-        },
-    };
+        context,
+    }
+}
+
+#[test]
+fn a_list_of_sessions() {
+    let session = session_from(Context {
+        ip: Some([192, 0, 2, 1].into()),
+        user_agent: Some("evil\u{1b}]0;x\u{7}".into()),
+        device_label: None,
+        device_fingerprint: Some("not shown".into()),
+    });
     let (text, json) = both(|out| sessions().page(out, std::slice::from_ref(&session)));
     assert_eq!(
         text,
@@ -319,19 +323,8 @@ fn a_list_of_sessions() {
 }
 
 fn shown(ended: Option<SessionEnd>) -> SessionShown {
-    let session = SessionInfo {
-        session_id: session_id(),
-        user_id: user_id(),
-        app: "web".into(),
-        kind: SessionKind::Token,
-        created: at(-7200),
-        last_seen: at(-120),
-        idle_deadline: at(604_800),
-        absolute_deadline: at(86_400),
-        auth_time: at(-7200),
-        refreshes: 3,
-        context: Context { device_label: Some("the \u{1b}[2Jdesk".into()), ..Context::default() },
-    };
+    let device_label = Some("the \u{1b}[2Jdesk".into());
+    let session = session_from(Context { device_label, ..Context::default() });
     let amr = vec!["pwd".into(), "hwk".into()];
     SessionShown { session, name: Some("alice".into()), amr, level: 2, level_until: Some(at(300)), ended }
 }
